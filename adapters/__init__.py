@@ -1,0 +1,1 @@
+"""The outside world: every driver import lives here."""

@@ -1,0 +1,1 @@
+"""Our own PostgreSQL and Valkey, from wheels, under our supervisor."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: the log, migrations, the interpreter's and projector's reads and writes."""

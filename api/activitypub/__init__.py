@@ -1,0 +1,1 @@
+"""Inboxes and the documents that other servers fetch."""

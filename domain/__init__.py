@@ -1,0 +1,1 @@
+"""What happened and what may happen: pure decisions over events."""

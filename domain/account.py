@@ -1,0 +1,195 @@
+"""Account: a name taken for good, a profile that changes, the keys that prove who wrote.
+
+The same events tell of local and of remote accounts: a remote actor's document says `account.registered` the first
+time and `account.profile_changed` afterwards.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, assert_never
+
+import msgspec
+
+from domain.events import Command, Event, Refused
+
+USERNAME_MAX = 30
+DISPLAY_NAME_MAX = 40
+NOTE_MAX = 500
+FIELDS_MAX = 4
+KEYS_MAX = 10
+_USERNAME = re.compile(r"[a-z0-9_]+(?:[.-]+[a-z0-9_]+)*", re.IGNORECASE)
+
+ActorType = Literal["Person", "Service", "Group", "Organization", "Application"]
+
+
+class Field(msgspec.Struct, frozen=True):
+    """One row of a profile's table. `value` is text as typed (local) or sanitised HTML (remote)."""
+
+    name: str
+    value: str
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account says of itself. `note` is as typed; `note_html` is the sanitised HTML a remote server gave."""
+
+    display_name: str = ""
+    note: str = ""
+    note_html: str | None = None
+    locked: bool = False
+    bot: bool = False
+    discoverable: bool | None = None
+    indexable: bool = False
+    fields: tuple[Field, ...] = ()
+    avatar: str | None = None
+    header: str | None = None
+
+
+class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a remote actor is reached: URLs of its own origin."""
+
+    inbox: str
+    shared_inbox: str | None = None
+    outbox: str | None = None
+    followers: str | None = None
+
+
+class AccountRegistered(Event, frozen=True, tag="account.registered"):
+    """A name was taken. `domain` and `endpoints` are None for a local account; `uri` is the actor's id."""
+
+    account: int
+    username: str
+    uri: str
+    url: str
+    registered_at: datetime
+    domain: str | None = None
+    actor_type: ActorType = "Person"
+    profile: Profile = Profile()
+    endpoints: Endpoints | None = None
+
+
+class ProfileChanged(Event, frozen=True, tag="account.profile_changed"):
+    """The profile as it is from now on, whole."""
+
+    account: int
+    profile: Profile
+    actor_type: ActorType = "Person"
+    endpoints: Endpoints | None = None
+
+
+class KeyAdded(Event, frozen=True, tag="account.key_added"):
+    """A public key that this local account signs with from now on."""
+
+    account: int
+    key_id: str
+    public_key_pem: str
+
+
+class RegisterAccount(Command, frozen=True):
+    """Take a name. `username_key` is the keyed hash of the case-folded name: the log's streams hold no names."""
+
+    account: int
+    username: str
+    username_key: str
+    uri: str
+    url: str
+
+
+class ChangeProfile(Command, frozen=True):
+    """Set the whole profile."""
+
+    account: int
+    profile: Profile
+
+
+class AddKey(Command, frozen=True):
+    """Publish one more key. The private half never enters a command."""
+
+    account: int
+    key_id: str
+    public_key_pem: str
+
+
+AccountEvent = AccountRegistered | ProfileChanged | KeyAdded
+AccountCommand = RegisterAccount | ChangeProfile | AddKey
+
+
+class Account(msgspec.Struct, frozen=True):
+    """What deciding needs: whether the name is taken, the profile as it is, the keys there are."""
+
+    registered: bool = False
+    profile: Profile = Profile()
+    keys: tuple[str, ...] = ()
+
+
+INITIAL = Account()
+TOUCHED_BY_REMOTE = False
+
+
+def stream(command: AccountCommand) -> str:
+    """Names agree with themselves, and each account with itself; hence two kinds of stream."""
+    if isinstance(command, RegisterAccount):
+        return f"username:{command.username_key}"
+    return f"account:{command.account}"
+
+
+def decide(state: Account, command: AccountCommand, now: datetime) -> Sequence[AccountEvent]:
+    """Raises Refused for a name that is malformed or taken, and for a profile beyond its limits."""
+    match command:
+        case RegisterAccount():
+            _check_username(command.username)
+            if state.registered:
+                raise Refused("Username has already been taken")
+            return [
+                AccountRegistered(
+                    account=command.account,
+                    username=command.username,
+                    uri=command.uri,
+                    url=command.url,
+                    registered_at=now,
+                )
+            ]
+        case ChangeProfile():
+            if command.profile == state.profile:
+                return []
+            _check_profile(command.profile)
+            return [ProfileChanged(account=command.account, profile=command.profile)]
+        case AddKey():
+            if command.key_id in state.keys:
+                return []
+            if len(state.keys) >= KEYS_MAX:
+                raise Refused(f"An account has at most {KEYS_MAX} keys")
+            return [KeyAdded(account=command.account, key_id=command.key_id, public_key_pem=command.public_key_pem)]
+        case _:
+            assert_never(command)
+
+
+def evolve(state: Account, event: AccountEvent) -> Account:
+    """Fold one event into the state."""
+    match event:
+        case AccountRegistered():
+            return msgspec.structs.replace(state, registered=True, profile=event.profile)
+        case ProfileChanged():
+            return msgspec.structs.replace(state, profile=event.profile)
+        case KeyAdded():
+            return msgspec.structs.replace(state, keys=(*state.keys, event.key_id))
+        case _:
+            assert_never(event)
+
+
+def _check_username(username: str) -> None:
+    if not username:
+        raise Refused("Username can't be blank")
+    if len(username) > USERNAME_MAX:
+        raise Refused(f"Username is too long (maximum is {USERNAME_MAX} characters)")
+    if not _USERNAME.fullmatch(username):
+        raise Refused("Username must contain only letters, numbers and underscores")
+
+
+def _check_profile(profile: Profile) -> None:
+    if len(profile.display_name) > DISPLAY_NAME_MAX:
+        raise Refused(f"Display name is too long (maximum is {DISPLAY_NAME_MAX} characters)")
+    if len(profile.note) > NOTE_MAX:
+        raise Refused(f"Note is too long (maximum is {NOTE_MAX} characters)")
+    if len(profile.fields) > FIELDS_MAX:
+        raise Refused(f"A profile has at most {FIELDS_MAX} fields")

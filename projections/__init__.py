@@ -1,0 +1,1 @@
+"""What can be asked: read models as SQL text over facts; nothing is run here."""

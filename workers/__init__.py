@@ -1,0 +1,1 @@
+"""What runs behind: command line, projector, supervisor."""

@@ -1,1 +1,1 @@
-"""Our own PostgreSQL and Valkey, from wheels, under our supervisor."""
+"""PostgreSQL and Valkey as children of our own process, from wheels: no system package, no system user."""

@@ -1,0 +1,76 @@
+"""Settings: what the environment may say, and the one sentence that answers what it may not."""
+
+from pathlib import Path
+
+import pytest
+
+from adapters.config import SettingsError, app_url_from, load_settings
+
+
+def test_nothing_set_means_a_server_for_this_machine_alone() -> None:
+    settings = load_settings({})
+    assert (settings.domain, settings.bind, settings.port) == ("localhost:3000", "127.0.0.1", 3000)
+    assert settings.data == Path.cwd() / "data"
+    assert settings.origin == "http://localhost:3000"
+    assert settings.loopback
+
+
+def test_a_port_alone_moves_the_domain_along() -> None:
+    assert load_settings({"DAYBOOK_PORT": "3001"}).origin == "http://localhost:3001"
+
+
+@pytest.mark.parametrize(
+    ("domain", "origin"),
+    [
+        ("social.example", "https://social.example"),
+        ("Social.Example", "https://social.example"),
+        ("127.0.0.1:3000", "http://127.0.0.1:3000"),
+        ("[::1]:3000", "http://[::1]:3000"),
+        ("localhost.example", "https://localhost.example"),
+        ("127.0.0.1.example", "https://127.0.0.1.example"),
+        ("a.test", "http://a.test"),
+        ("b.test:3001", "http://b.test:3001"),
+    ],
+)
+def test_only_loopback_and_trial_names_speak_plain_http(domain: str, origin: str) -> None:
+    names = "a.test=127.0.0.1:3001, b.test=[::1]:3002"
+    assert load_settings({"DAYBOOK_DOMAIN": domain, "DAYBOOK_NAME_MAP": names}).origin == origin
+
+
+def test_a_name_map_gives_an_address_and_a_port_for_each_name() -> None:
+    settings = load_settings({"DAYBOOK_NAME_MAP": "a.test=127.0.0.1:3001,b.test=[::1]:3002"})
+    assert settings.name_map == {"a.test": ("127.0.0.1", 3001), "b.test": ("::1", 3002)}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DAYBOOK_DOMIAN", "x.test", "the nearest one is DAYBOOK_DOMAIN"),
+        ("DAYBOOK_PORT", "0", "from 1 to 65535"),
+        ("DAYBOOK_PORT", "http", "from 1 to 65535"),
+        ("DAYBOOK_DOMAIN", "https://social.example", "a host name such as"),
+        ("DAYBOOK_DOMAIN", "social.example:99999", "from 1 to 65535"),
+        ("DAYBOOK_BIND", "localhost", "an IP address"),
+        ("DATABASE_URL", "mysql://root:secret@db/x", "begins with postgresql://"),
+        ("REDIS_URL", "localhost:6379", "begins with redis://"),
+        ("DAYBOOK_NAME_MAP", "a.test=10.0.0.1:3001", "not a loopback address"),
+        ("DAYBOOK_NAME_MAP", "a.test=127.0.0.1", "must read like"),
+    ],
+)
+def test_what_cannot_be_used_is_answered_by_one_sentence(name: str, value: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said) as caught:
+        load_settings({name: value})
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("owner", "app"),
+    [
+        ("postgresql://daybook:x@/daybook?host=%2Frun", "postgresql://daybook_app:p%2Fw@/daybook?host=%2Frun"),
+        ("postgresql://db.example:5433/d", "postgresql://daybook_app:p%2Fw@db.example:5433/d"),
+        ("postgresql:///d", "postgresql://daybook_app:p%2Fw@/d"),
+    ],
+)
+def test_the_applications_url_differs_from_the_owners_in_role_and_password_only(owner: str, app: str) -> None:
+    assert app_url_from(owner, "p/w") == app

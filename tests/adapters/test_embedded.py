@@ -1,0 +1,145 @@
+"""The embedded services: durable, private, found again, and never left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from adapters.embedded.places import SOCKET_DIRECTORY_BYTES_MAX, read_or_make_secret, socket_directory
+from adapters.embedded.postgres import EmbeddedPostgres, find_binaries
+from adapters.embedded.processes import EmbeddedError, wait_until_left, working_in
+from adapters.embedded.valkey import EmbeddedValkey, find_binary
+
+PARENT = """
+import sys
+from pathlib import Path
+from adapters.embedded.postgres import EmbeddedPostgres
+from adapters.embedded.valkey import EmbeddedValkey
+for service in (EmbeddedPostgres(Path(sys.argv[1])), EmbeddedValkey(Path(sys.argv[1]))):
+    service.start()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory that the tests of this module start services in, one after the other."""
+    return tmp_path_factory.mktemp("data")
+
+
+def test_a_cluster_of_the_default_settings_is_durable_checked_and_speaks_utf_8(data: Path) -> None:
+    server = EmbeddedPostgres(data)
+    server.start()
+    try:
+        with psycopg.connect(server.dsn()) as connection:
+            for setting, value in {
+                "fsync": "on",
+                "synchronous_commit": "on",
+                "full_page_writes": "on",
+                "data_checksums": "on",
+                "server_encoding": "UTF8",
+                "listen_addresses": "",
+                "TimeZone": "UTC",
+            }.items():
+                assert connection.execute(f"SHOW {setting}").fetchone() == (value,), setting
+    finally:
+        server.stop()
+
+
+def test_what_was_committed_is_there_after_a_restart(data: Path) -> None:
+    server = EmbeddedPostgres(data)
+    server.start()
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
+    server.stop()
+    server.start()
+    try:
+        with psycopg.connect(server.dsn()) as connection:
+            assert connection.execute("SELECT n FROM kept").fetchone() == (7,)
+    finally:
+        server.stop()
+
+
+def test_a_wrong_password_is_refused_even_over_the_socket(postgres_server: EmbeddedPostgres) -> None:
+    secret = read_or_make_secret(postgres_server.data / "postgres.password")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(postgres_server.dsn().replace(secret, "guess"))
+
+
+def test_valkey_answers_and_keeps_what_it_was_told(data: Path) -> None:
+    server = EmbeddedValkey(data)
+    for n in (1, 2):
+        server.start()
+        with redis.Redis.from_url(server.url) as client:
+            assert client.incr("starts") == n
+        server.stop()
+
+
+def test_nothing_survives_a_parent_that_was_killed_and_all_starts_again_at_once(data: Path) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(data)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"ready\n"
+        assert working_in(data / "postgres", "postgres")
+        assert working_in(data / "valkey", find_binary().name)
+        parent.kill()
+    wait_until_left(data / "postgres", "postgres", timeout_s=5)
+    wait_until_left(data / "valkey", find_binary().name, timeout_s=5)
+    for service in (EmbeddedPostgres(data), EmbeddedValkey(data)):
+        service.start()
+        service.stop()
+
+
+def test_a_killed_server_is_started_again_though_its_pid_file_now_names_another_process(data: Path) -> None:
+    server = EmbeddedPostgres(data)
+    server.start()
+    assert server.process is not None
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait()
+    pid_file = data / "postgres" / "postmaster.pid"
+    pid_file.write_text(pid_file.read_text().replace(str(server.process.pid), str(os.getpid()), 1))
+    server.start()
+    server.stop()
+
+
+def test_two_servers_never_share_a_cluster(postgres_server: EmbeddedPostgres) -> None:
+    with pytest.raises(EmbeddedError, match="still runs in"):
+        EmbeddedPostgres(postgres_server.data, predecessor_timeout_s=0.1).start()
+
+
+def test_a_cluster_of_another_major_version_asks_for_its_own_binaries(tmp_path: Path) -> None:
+    (tmp_path / "PG_VERSION").write_text("9\n")
+    with pytest.raises(EmbeddedError, match=r"PostgreSQL 9, .* PG_BINDIR"):
+        find_binaries(tmp_path)
+
+
+def test_pg_bindir_goes_before_the_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "postgres").touch()
+    monkeypatch.setenv("PG_BINDIR", str(tmp_path))
+    assert find_binaries(tmp_path / "no cluster yet") == tmp_path
+
+
+def test_sockets_of_a_deep_data_directory_go_to_a_short_one_that_is_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    deep = tmp_path / ("d" * SOCKET_DIRECTORY_BYTES_MAX)
+    place = socket_directory(deep)
+    assert place.parent == tmp_path
+    assert place == socket_directory(deep)
+    assert place.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_secret_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    made = read_or_make_secret(path)
+    assert len(bytes.fromhex(made)) == 32
+    assert read_or_make_secret(path) == made
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]

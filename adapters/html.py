@@ -35,7 +35,7 @@ def _words(text: str) -> frozenset[str]:
 
 _TAGS = _words("p br span a abbr del s pre blockquote code b strong u sub sup i em h1 h2 h3 h4 h5 ul ol li ruby rt rp")
 # Their text is code, a fallback or a second copy, never what someone wrote to be read.
-_TAGS_WITH_CONTENT = _words("script style svg iframe noembed noframes template annotation annotation-xml")
+_TAGS_WITH_CONTENT = _words("script style svg math iframe noembed noframes noscript template")
 _ATTRIBUTES = {
     "*": {"lang"},
     "a": {"href", "class", "title", "translate"},
@@ -72,9 +72,10 @@ _OTHER_RULES = _words(
     "script style textarea title xmp iframe noembed noframes noscript plaintext svg math template select"
 )
 
-# What nh3 writes: every value quoted, so a tag's end is certain.
-_CLEAN_TAG = re.compile(r'<(?P<end>/?)(?P<name>[a-z0-9]+)(?P<attributes>(?: [a-z]+="[^"]*+")*+)>')
+# nh3 writes every value in quotes and escapes angle brackets and quotes in it: what looks like a tag is one.
+_LINK_OR_IMAGE = re.compile(r"<(?P<end>/?)(?P<name>a|img)(?P<attributes>(?: [^>]*+)?+)>")
 _CLEAN_ATTRIBUTE = re.compile(r' ([a-z]+)="([^"]*+)"')
+_NESTING_TAG = re.compile(r"<(/?(?:p|a|h[1-5]|ul|ol|li|pre|blockquote|ruby|rt|rp))\b")
 
 _UNREAD = re.compile(
     r"<(?P<raw>script|style)\b[^<>]*+>.*?(?:</(?P=raw)[^<>]*+>|\Z) | <!--.*?(?:-->|\Z)",
@@ -100,7 +101,7 @@ def sanitise(html: str) -> str:
         # What the parser multiplied must not be stored, and must pass here again as it is.
         if cleaned is None or _costs_too_much(cleaned):
             return _flattened(html)
-        if cleaned == html:
+        if cleaned == html or _is_flat(cleaned):
             return cleaned
         html = cleaned
     return _flattened(html)
@@ -110,9 +111,10 @@ def plain_text(html_or_text: str) -> str:
     """The text alone, for names, summaries, titles and field names: tags out, entities resolved, ends trimmed.
 
     Breaks and block ends are newlines. The result is text, not HTML: it may hold "<", and is escaped where shown.
-    Call it once: what was escaped in the first pass would be taken for a tag in a second. Never raises.
+    Call it once: what was escaped in the first pass would be taken for a tag in a second. Cut at
+    CONTENT_CHARACTERS_MAX. Never raises.
     """
-    text = without_controls(html_or_text)
+    text = without_controls(html_or_text[:CONTENT_CHARACTERS_MAX])
     if "<" in text:
         text = _ANY_TAG.sub("", _LINE_BREAK.sub("\n", _UNREAD.sub("", text)))
     if "&" in text:
@@ -173,7 +175,9 @@ def _attribute(_tag: str, name: str, value: str) -> str | None:
         case "class":
             value = " ".join(word for word in value.split() if _CLASS.fullmatch(word))
             kept = bool(value)
-        case "href" | "cite" | "src":
+        case "cite":  # ammonia checks the scheme of a cite, but keeps relative ones
+            kept = clean_url(value) is not None
+        case "href" | "src":
             value = value.strip()
             kept = not value.lower().startswith("http") or bool(_WEB_URL.match(value))
         case "lang":
@@ -218,6 +222,19 @@ def _guarded(clean: Callable[[str], str], html: str) -> str | None:
         return None
 
 
+def _is_flat(clean: str) -> bool:
+    """Whether `clean` is paragraphs of phrasing alone: it parses to itself, which other nestings may not."""
+    open_tags: set[str] = set()
+    for tag in _NESTING_TAG.findall(clean):
+        if tag.startswith("/"):
+            open_tags.discard(tag[1:])
+        elif tag in open_tags or tag not in {"p", "a"}:
+            return False
+        else:
+            open_tags.add(tag)
+    return True
+
+
 def _rewritten(clean: str) -> str:
     """Images as links or their description, links without an address as their text."""
     open_links: list[bool] = []
@@ -226,14 +243,12 @@ def _rewritten(clean: str) -> str:
         name = tag["name"]
         if name == "img":
             return _image(dict(_CLEAN_ATTRIBUTE.findall(tag["attributes"])), any(open_links))
-        if name != "a":
-            return tag[0]
         if tag["end"]:
             return tag[0] if open_links and open_links.pop() else ""
-        open_links.append(any(key == "href" for key, _ in _CLEAN_ATTRIBUTE.findall(tag["attributes"])))
+        open_links.append(' href="' in tag["attributes"])
         return tag[0] if open_links[-1] else ""
 
-    return _CLEAN_TAG.sub(rewrite, clean)
+    return _LINK_OR_IMAGE.sub(rewrite, clean)
 
 
 def _image(attributes: dict[str, str], inside_link: bool) -> str:
@@ -250,7 +265,7 @@ def _escaped(text: str) -> str:
 
 
 def _flattened(html: str) -> str:
-    text = plain_text(html[:CONTENT_CHARACTERS_MAX])
+    text = plain_text(html)
     escaped = _escaped(text)
     if len(escaped) > CONTENT_CHARACTERS_MAX:
         escaped = _CUT_ENTITY.sub("", escaped[:CONTENT_CHARACTERS_MAX])

@@ -47,7 +47,7 @@ _ATTRIBUTES = {
     "p": {"class"},
     "img": {"src", "alt"},
 }
-_LINK_REL = "nofollow noopener"
+_LINK_ENDS = ' target="_blank" rel="nofollow noopener">'
 _SCHEMES = frozenset({"http", "https", "xmpp", "magnet", "gemini"})
 
 _CLASS = re.compile(r"(?:h|p|u|dt|e)-[\w-]+|mention|hashtag|ellipsis|invisible|quote-inline")
@@ -198,8 +198,8 @@ _CLEANER = nh3.Cleaner(
     clean_content_tags=set(_TAGS_WITH_CONTENT),
     attributes=_ATTRIBUTES,
     attribute_filter=_attribute,
-    set_tag_attribute_values={"a": {"target": "_blank"}},
-    link_rel=_LINK_REL,
+    # nh3 would write these in an order that depends on the input's; _rewritten always ends a link with them.
+    link_rel=None,
     url_schemes=set(_SCHEMES),
     url_relative="deny",
 )
@@ -236,7 +236,7 @@ def _is_flat(clean: str) -> bool:
 
 
 def _rewritten(clean: str) -> str:
-    """Images as links or their description, links without an address as their text."""
+    """Links opening elsewhere, or as their text where they have no address; images as links or their description."""
     open_links: list[bool] = []
 
     def rewrite(tag: re.Match[str]) -> str:
@@ -246,7 +246,7 @@ def _rewritten(clean: str) -> str:
         if tag["end"]:
             return tag[0] if open_links and open_links.pop() else ""
         open_links.append(' href="' in tag["attributes"])
-        return tag[0] if open_links[-1] else ""
+        return f"<a{tag['attributes']}{_LINK_ENDS}" if open_links[-1] else ""
 
     return _LINK_OR_IMAGE.sub(rewrite, clean)
 
@@ -256,7 +256,7 @@ def _image(attributes: dict[str, str], inside_link: bool) -> str:
     shown = _escaped(entities.unescape(description or source))
     if inside_link or not source or _EMOJI_SHORTCODE.fullmatch(description):
         return shown if description else ""
-    return f'<a href="{source}" target="_blank" rel="{_LINK_REL}">{shown}</a>'
+    return f'<a href="{source}"{_LINK_ENDS}{shown}</a>'
 
 
 def _escaped(text: str) -> str:

@@ -26,7 +26,8 @@ ALLOWED_CLASS = re.compile(r"(h|p|u|dt|e)-.+|mention|hashtag|ellipsis|invisible|
 ALLOWED_URL = re.compile(r"(https?://|xmpp:|magnet:|gemini:)", re.IGNORECASE)
 
 PIECES = (
-    "<p> </p> <br> <b> </b> <i x=1> </i> <a> <a_href='https://a.example/'> <a_href='javascript:x'> <a_href=/x> </a> "
+    "<p> </p> <br> <b> </b> <i x=1> </i> <a> <a_href='https://a.example/'> <a_rel=x_href='https://b.example/'_target=y> <a_href=/x> "
+    "</a> "
     "<div> </div> <ul> <ol_start=3> <li> </ul> <h1> </h1> <h6> <pre> </pre> <blockquote_cite='//x'> </blockquote> "
     "<table> <tr> <td> </table> <svg> </svg> <math> <mi> <mtext> <title> </title> <style> </style> <script> </script> "
     "<textarea> </textarea> <noscript> </noscript> <template> <object> </object> <select> <option> <button> <form> "
@@ -145,6 +146,7 @@ def test_an_image_becomes_a_link_or_what_it_shows() -> None:
 
 @given(MARKUP.map("".join) | st.text())
 @example("<p><table><tr><td><p>x")
+@example("<a href='https://a.example/' target='x' rel='tag' class='hashtag'>x</a>")
 @example("<pre>\n\n\nx")
 @example("<a href='https://a.example/'><table><a href='https://b.example/'>x")
 def test_only_the_allow_list_comes_out_and_again_changes_nothing(markup: str) -> None:

@@ -26,8 +26,8 @@ ALLOWED_CLASS = re.compile(r"(h|p|u|dt|e)-.+|mention|hashtag|ellipsis|invisible|
 ALLOWED_URL = re.compile(r"(https?://|xmpp:|magnet:|gemini:)", re.IGNORECASE)
 
 PIECES = (
-    "<p> </p> <br> <b> </b> <i x=1> </i> <a> <a_href='https://a.example/'> <a_rel=x_href='https://b.example/'_target=y> <a_href=/x> "
-    "</a> "
+    "<p> </p> <br> <b> </b> <i x=1> </i> <a> <a_href='https://a.example/'> <a_href=/x> </a> "
+    "<a_rel=x_href='https://b.example/'_target=y> "
     "<div> </div> <ul> <ol_start=3> <li> </ul> <h1> </h1> <h6> <pre> </pre> <blockquote_cite='//x'> </blockquote> "
     "<table> <tr> <td> </table> <svg> </svg> <math> <mi> <mtext> <title> </title> <style> </style> <script> </script> "
     "<textarea> </textarea> <noscript> </noscript> <template> <object> </object> <select> <option> <button> <form> "

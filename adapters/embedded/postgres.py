@@ -87,8 +87,7 @@ class EmbeddedPostgres:
         if not (self.cluster / "PG_VERSION").exists():
             self._make_cluster(binaries)
         wait_until_left(self.cluster, "postgres", timeout_s=self.predecessor_timeout_s)
-        # Nobody works here any more, so the pid in it can only mislead: it may by now be some other process's.
-        (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+        self._forget_predecessor()
         self.process = spawn(
             self._command(binaries),
             # Not SIGINT: its shutdown checkpoint may take long, and nothing may linger behind a killed supervisor.
@@ -110,6 +109,12 @@ class EmbeddedPostgres:
         settings = {**self.settings, "unix_socket_directories": f'"{sockets}"', "unix_socket_permissions": "0700"}
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return [str(binaries / "postgres"), "-D", str(self.cluster), *options]
+
+    def _forget_predecessor(self) -> None:
+        # Nobody works here any more, so a pid in a lock file can only mislead: it may by now be another process's.
+        (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+        for left in socket_directory(self.data).glob(".s.PGSQL.*"):
+            left.unlink()
 
     def _make_cluster(self, binaries: Path) -> None:
         password_file = _password_file(self.data)

@@ -1,0 +1,33 @@
+"""The key that wraps every event's own key: from the environment or from `data/master.key`, never in a database."""
+
+import base64
+
+from adapters.config import Settings, SettingsError
+from adapters.embedded.places import read_or_make_secret
+
+KEY_BYTES = 32
+
+
+def load_master_key(settings: Settings) -> bytes:
+    """The master key, 32 bytes: `DAYBOOK_MASTER_KEY` (hexadecimal or base64), else `data/master.key`.
+
+    The file is made (mode 600) at the first start. Raises SettingsError for a key of another length, and when the
+    file is gone while the embedded database is there: a new key could read nothing of what is in it.
+    """
+    if settings.master_key is not None:
+        return _decoded(settings.master_key, "DAYBOOK_MASTER_KEY")
+    path = settings.data / "master.key"
+    if not path.exists() and (settings.data / "postgres" / "PG_VERSION").exists():
+        raise SettingsError(f"{path} is gone, and without it the log can't be read: put it back from your copy.")
+    return _decoded(read_or_make_secret(path), str(path))
+
+
+def _decoded(text: str, where: str) -> bytes:
+    text = text.strip()
+    try:
+        key = bytes.fromhex(text) if len(text) == 2 * KEY_BYTES else base64.b64decode(text, validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise SettingsError(f"{where} must hold {KEY_BYTES} bytes in hexadecimal or base64.")
+    return key

@@ -1,0 +1,38 @@
+"""The commands that run an instance or a part of it."""
+
+import os
+
+from adapters.config import Settings, load_settings
+from adapters.first_start import attached
+from adapters.first_start import migrate as migrate_database
+from workers.up import FirstAccount, console_of
+from workers.up import up as run_everything
+
+
+def up() -> None:
+    """Run the whole instance on this machine until Ctrl-C."""
+    run_everything(load_settings(os.environ), os.environ, _prepare, console_of())
+
+
+def serve() -> None:
+    """Answer HTTP: the client API, the inbox and the public pages."""
+    from workers.serve import serve as run  # noqa: PLC0415 (the web server is not loaded for other commands)
+
+    run(attached(load_settings(os.environ)))
+
+
+def project() -> None:
+    """Follow the log and keep the read models up to date."""
+    from workers.projector import project as run  # noqa: PLC0415 (nor is the projector)
+
+    run(attached(load_settings(os.environ)))
+
+
+def migrate() -> None:
+    """Bring the database that DATABASE_URL names up to date, as its owner."""
+    _prepare(attached(load_settings(os.environ)))
+    console_of().print("The database is up to date.")
+
+
+def _prepare(settings: Settings) -> tuple[Settings, FirstAccount | None]:
+    return migrate_database(settings), None

@@ -1,0 +1,158 @@
+"""`daybook up`: the whole instance on one machine, from nothing to an address that answers."""
+
+import http.client
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+import msgspec
+from rich.console import Console
+
+from adapters.config import Settings
+from adapters.embedded.postgres import EmbeddedPostgres
+from adapters.embedded.processes import EmbeddedError
+from adapters.embedded.valkey import EmbeddedValkey
+from adapters.master_key import load_master_key
+from workers.preflight import check_platform, check_port, only_one
+from workers.supervisor import Command, Part, Stopped, Supervisor, reap_strangers
+
+ANSWER_TIMEOUT_S = 60.0
+ANSWER_PATIENCE_S = 5.0
+POLL_S = 0.1
+RESTARTS_BEFORE_FIRST_ANSWER_MAX = 3
+ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (an address to replace, not to bind)
+
+
+class FirstAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """Who can log in; `password` only when the account was made just now, since it is kept nowhere."""
+
+    username: str
+    email: str
+    password: str | None = None
+
+
+Prepare = Callable[[Settings], tuple[Settings, FirstAccount | None]]
+
+
+def up(settings: Settings, environ: Mapping[str, str], prepare: Prepare, console: Console) -> None:
+    """Run the instance until somebody stops it.
+
+    `prepare` migrates as the owner and gives the settings that the processes run by, with the first account.
+    Raises NotReady, EmbeddedError or SettingsError, each with one sentence; whatever was started is stopped by then.
+    """
+    check_platform()
+    with only_one(settings.data) as left_behind:
+        check_port(settings, patient=left_behind)
+        load_master_key(settings)  # made before the database that depends on it
+        services = _services(settings)
+        supervisor = Supervisor(services, lambda text: console.print(text, style="yellow", markup=False))
+        with supervisor.signals():
+            try:
+                _run(supervisor, settings, environ, prepare, console)
+            except Stopped:
+                console.print("Stopping …")
+            finally:
+                supervisor.stop()
+
+
+def child_environ(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of `serve` and `project`: all that is set, the owner's database left out."""
+    given = {
+        "DAYBOOK_BIND": settings.bind,
+        "DAYBOOK_DATA": str(settings.data),
+        "DAYBOOK_DATABASE_APP_URL": settings.database_app_url,
+        "DAYBOOK_DOMAIN": settings.domain,
+        "DAYBOOK_PORT": str(settings.port),
+        "REDIS_URL": settings.redis_url,
+    }
+    kept = {name: value for name, value in environ.items() if name != "DATABASE_URL"}
+    return kept | {name: value for name, value in given.items() if value is not None}
+
+
+def _services(settings: Settings) -> list[Part]:
+    postgres = [] if settings.database_url else [EmbeddedPostgres(settings.data)]
+    valkey = [] if settings.redis_url else [EmbeddedValkey(settings.data)]
+    return [*postgres, *valkey]
+
+
+def _run(
+    supervisor: Supervisor, settings: Settings, environ: Mapping[str, str], prepare: Prepare, console: Console
+) -> None:
+    for service in list(supervisor.parts):
+        supervisor.start(service)
+        if isinstance(service, EmbeddedPostgres):
+            settings = msgspec.structs.replace(settings, database_url=service.dsn())
+        elif isinstance(service, EmbeddedValkey):
+            settings = msgspec.structs.replace(settings, redis_url=service.url)
+    settings, account = prepare(settings)
+    for part in _processes(settings, environ):
+        supervisor.add(part)
+        supervisor.start(part)
+    _wait_for_answer(supervisor, settings, console)
+    show_banner(console, settings, account)
+    while True:
+        supervisor.watch()
+        reap_strangers(supervisor.parts)
+
+
+def _processes(settings: Settings, environ: Mapping[str, str]) -> list[Command]:
+    run = [sys.executable, "-P", "-m", "workers.cli"]
+    own = child_environ(settings, environ)
+    return [
+        # Nothing it does is lost when it is cut off, and it may be in the middle of a long batch.
+        Command("project", [*run, "project"], own, signal.SIGKILL),
+        # Killed outright, it could not tell its own workers.
+        Command("serve", [*run, "serve"], own, signal.SIGTERM),
+    ]
+
+
+def _wait_for_answer(supervisor: Supervisor, settings: Settings, console: Console) -> None:
+    deadline = time.monotonic() + ANSWER_TIMEOUT_S
+    told = False
+    while (status := _status_of_front_page(settings)) != http.client.OK:
+        if status == http.client.SERVICE_UNAVAILABLE:
+            deadline = time.monotonic() + ANSWER_TIMEOUT_S
+            if not told:
+                console.print("Building the read models; until then every request is answered with 503.")
+                told = True
+        if supervisor.restarts["serve"] >= RESTARTS_BEFORE_FIRST_ANSWER_MAX:
+            raise EmbeddedError("The web server keeps ending before it answers once; what it said stands above.")
+        if time.monotonic() > deadline:
+            raise EmbeddedError(f"The web server did not answer within {ANSWER_TIMEOUT_S:.0f} s (last: {status}).")
+        supervisor.watch(POLL_S)
+
+
+def _status_of_front_page(settings: Settings) -> int | None:
+    address = ANYWHERE.get(settings.bind, settings.bind)
+    connection = http.client.HTTPConnection(address, settings.port, timeout=ANSWER_PATIENCE_S)
+    try:
+        connection.request("GET", "/", headers={"Host": settings.domain})
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def show_banner(console: Console, settings: Settings, account: FirstAccount | None) -> None:
+    """Say where the instance is, how to log in, and what to try."""
+    lines = [f"Daybook runs at {settings.origin}", ""]
+    if account is not None:
+        secret = account.password or "the one shown at the first start (`daybook account password` sets a new one)"
+        lines += [f"  Log in as   {account.email}  (@{account.username})", f"  Password    {secret}", ""]
+    lines += [
+        f"  Try         toot login --instance {settings.origin}",
+        "              toot post 'Hello from Daybook'",
+        "              toot timeline --public",
+        "              daybook log tail",
+        f"  Data        {settings.data} (with master.key, which nothing can be read without: keep a copy)",
+        "  Stop        Ctrl-C",
+    ]
+    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+def console_of(environ: Mapping[str, str] = os.environ) -> Console:
+    """Where an operator reads: standard output, without colours when NO_COLOR is set or it is not a terminal."""
+    return Console(no_color="NO_COLOR" in environ)

@@ -1,0 +1,74 @@
+"""Migrations: numbered SQL files, applied once each, in order, by the owner of the database.
+
+Read models are not migrated: a projection whose code changed is built anew in the next generation.
+"""
+
+import hashlib
+from importlib.resources import files
+
+import psycopg
+from psycopg import sql
+
+LOCK = 0x6461_7962_6F6F_6B
+
+
+class MigrationError(Exception):
+    """A migration that was applied has changed since, or the database belongs to a newer Daybook."""
+
+
+def migrations() -> dict[str, str]:
+    """Name → SQL of every migration there is, in order."""
+    folder = files("adapters.postgres") / "migrations"
+    named = {entry.name: entry for entry in folder.iterdir() if entry.name.endswith(".sql")}
+    return {name: named[name].read_text("utf-8") for name in sorted(named)}
+
+
+def apply_migrations(owner: psycopg.Connection, app_role: str, app_password: str | None) -> list[str]:
+    """Bring the schema up to date and say which migrations ran.
+
+    Creates or re-keys the role that the processes connect as; with `app_password` None the role is taken as it is
+    (the owner itself, where `CREATE ROLE` is not allowed). Raises MigrationError.
+    """
+    with owner.transaction():
+        owner.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        if app_password is not None:
+            _ensure_role(owner, app_role, app_password)
+        owner.execute(
+            "CREATE TABLE IF NOT EXISTS public.daybook_migrations (name text PRIMARY KEY, checksum text NOT NULL)"
+        )
+        applied = dict(owner.execute("SELECT name, checksum FROM public.daybook_migrations").fetchall())
+        available = migrations()
+        _check(applied, available)
+        fresh = [name for name in available if name not in applied]
+        for name in fresh:
+            text = available[name].replace("{{app_role}}", sql.Identifier(app_role).as_string(owner))
+            owner.execute(text.encode())
+            owner.execute(
+                "INSERT INTO public.daybook_migrations (name, checksum) VALUES (%s, %s)",
+                [name, _checksum(available[name])],
+            )
+        return fresh
+
+
+def may_create_roles(owner: psycopg.Connection) -> bool:
+    """Whether this login may make the second role."""
+    row = owner.execute("SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
+    return bool(row and row[0])
+
+
+def _ensure_role(owner: psycopg.Connection, role: str, password: str) -> None:
+    exists = owner.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+    verb = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}" if exists else "CREATE ROLE {} LOGIN PASSWORD {}")
+    owner.execute(verb.format(sql.Identifier(role), sql.Literal(password)))
+
+
+def _check(applied: dict[str, str], available: dict[str, str]) -> None:
+    for name, checksum in applied.items():
+        if name not in available:
+            raise MigrationError(f"The database was written by a newer Daybook (it knows {name}): update the program.")
+        if checksum != _checksum(available[name]):
+            raise MigrationError(f"Migration {name} is not the one that was applied: restore the file.")
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,197 @@
+"""Group commit: one thread, one connection; what is queued while a transaction commits is the next transaction.
+
+There is no timer: an idle log commits at once, a busy one in groups.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any, Literal, NamedTuple
+
+import psycopg
+
+from adapters.codec import Sealed
+from adapters.unavailable import Unavailable
+
+GROUP_EVENTS_MAX = 1_000
+GROUP_BYTES_MAX = 8 * 1024 * 1024
+RECONNECT_ATTEMPTS_MAX = 60
+RECONNECT_PAUSE_S = 0.25
+
+Outcome = Literal["stored", "conflict", "replayed", "repeated"]
+
+_APPEND = """
+    SELECT outcomes, positions, versions
+    FROM log.append(%b::int4[], %b::text[], %b::int8[], %b::text[], %b::bytea[], %b::bytea[], %b::bytea[], %b::bytea[])
+"""
+_STANDS = "SELECT notification_id, originator_version FROM log.events WHERE originator_id = %s AND state = %s"
+
+
+class NewEvent(NamedTuple):
+    """An event on its way into the log; `version` None means the stream's next one.
+
+    `once` is what may stand in the log only once; `signature` what may come only once within the clock's window.
+    """
+
+    stream: str
+    version: int | None
+    sealed: Sealed
+    once: bytes | None = None
+    signature: bytes | None = None
+
+
+class Appended(NamedTuple):
+    """What became of a command: all its events stored, at these positions and versions, or none of them."""
+
+    outcome: Outcome
+    positions: tuple[int, ...] = ()
+    versions: tuple[int, ...] = ()
+
+
+class _Job(NamedTuple):
+    events: Sequence[NewEvent]
+    future: Future[Appended]
+
+
+class GroupWriter:
+    """The only writer of the log in a process. `submit` from any thread."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._connection: psycopg.Connection | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, events: Sequence[NewEvent]) -> Future[Appended]:
+        """Queue a command. The future gives Appended, or Unavailable when the database stayed away."""
+        future: Future[Appended] = Future()
+        if self._closed:
+            future.set_exception(Unavailable("the log is closed"))
+        else:
+            self._queue.put(_Job(events, future))
+        return future
+
+    def close(self) -> None:
+        """Write what is queued, then stop."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        closing = False
+        while not closing:
+            group, closing = self._next_group()
+            if group:
+                self._commit(group)
+        if self._connection is not None:
+            self._connection.close()
+
+    def _next_group(self) -> tuple[list[_Job], bool]:
+        group: list[_Job] = []
+        events = size = 0
+        job = self._queue.get()
+        while job is not None:
+            group.append(job)
+            events += len(job.events)
+            size += sum(len(event.sealed.state) for event in job.events)
+            if events >= GROUP_EVENTS_MAX or size >= GROUP_BYTES_MAX:
+                return group, False
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                return group, False
+        return group, True
+
+    def _commit(self, group: list[_Job]) -> None:
+        try:
+            answers = self._append(group)
+        except psycopg.OperationalError as error:
+            self._recover(group, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to the callers, and the thread must live on
+            self._drop_connection()
+            for job in group:
+                job.future.set_exception(error)
+        else:
+            for job, answer in zip(group, answers, strict=True):
+                job.future.set_result(answer)
+
+    def _recover(self, group: list[_Job], error: psycopg.OperationalError) -> None:
+        """The connection broke: whether the group was committed is not known until the log is asked."""
+        for _ in range(RECONNECT_ATTEMPTS_MAX):
+            self._drop_connection()
+            time.sleep(RECONNECT_PAUSE_S)
+            try:
+                self._append([])  # waits for the lock that a dying backend may still hold
+                answers = self._what_stands(group)
+                missing = [job for job, answer in zip(group, answers, strict=True) if answer is None]
+                late = iter(self._append(missing) if missing else [])
+                for job, answer in zip(group, answers, strict=True):
+                    job.future.set_result(answer or next(late))
+            except psycopg.OperationalError as again:
+                error = again
+            else:
+                return
+        for job in group:
+            job.future.set_exception(Unavailable(str(error)))
+
+    def _what_stands(self, group: list[_Job]) -> list[Appended | None]:
+        connection = self._connect()
+        found: list[Appended | None] = []
+        for job in group:
+            rows = [connection.execute(_STANDS, [e.stream, e.sealed.state]).fetchone() for e in job.events]
+            stands = [row for row in rows if row is not None]
+            whole = bool(stands) and len(stands) == len(rows)
+            positions, versions = tuple(row[0] for row in stands), tuple(row[1] for row in stands)
+            found.append(Appended("stored", positions, versions) if whole else None)
+        return found
+
+    def _append(self, group: list[_Job]) -> list[Appended]:
+        rows = [(number, event) for number, job in enumerate(group) for event in job.events]
+        cursor = self._connect().execute(
+            _APPEND,
+            [
+                [number for number, _ in rows],
+                [event.stream for _, event in rows],
+                [event.version for _, event in rows],
+                [event.sealed.topic for _, event in rows],
+                [event.sealed.state for _, event in rows],
+                [event.sealed.wrapped_key for _, event in rows],
+                [event.once for _, event in rows],
+                [event.signature for _, event in rows],
+            ],
+            prepare=True,
+            binary=True,
+        )
+        found = cursor.fetchone()
+        assert found is not None, "the function always answers"
+        return _per_command(group, *found)
+
+    def _connect(self) -> psycopg.Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self._dsn, autocommit=True, application_name="daybook log")
+        return self._connection
+
+    def _drop_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _per_command(group: list[_Job], outcomes: Any, positions: Any, versions: Any) -> list[Appended]:
+    answers: list[Appended] = []
+    first = 0
+    for job in group:
+        last = first + len(job.events)
+        if not job.events:
+            answers.append(Appended("stored"))
+        elif outcomes[first] == "stored":
+            answers.append(Appended("stored", tuple(positions[first:last]), tuple(versions[first:last])))
+        else:
+            answers.append(Appended(outcomes[first]))
+        first = last
+    return answers

@@ -1,0 +1,27 @@
+# Two commands are enough: `make up` runs an instance, `make test` passes the tests.
+.DEFAULT_GOAL := help
+.PHONY: help up test check clean
+MAKEFLAGS += --no-print-directory
+export PYTHON
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+up: ## Install what is missing, run the whole instance, keep its data in ./data
+	@.ci/install requirements.lock
+	@exec .venv/bin/daybook up
+
+test: ## Pass the tests, on a PostgreSQL and a Valkey of their own
+	@.ci/install requirements-dev.lock
+	@.venv/bin/pytest
+
+check: ## Format, lint, import rules, types, and the rules that tests guard
+	@.ci/install requirements-dev.lock
+	.venv/bin/ruff format --check --quiet
+	.venv/bin/ruff check --quiet
+	.venv/bin/lint-imports --no-cache
+	.venv/bin/pyright
+	.venv/bin/pytest --quiet tests/test_tidy.py
+
+clean: ## Remove the virtual environment and caches; data stays
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

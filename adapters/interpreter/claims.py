@@ -1,0 +1,84 @@
+"""Claims: what an event says happened, by URIs, before anybody has checked it against what is known.
+
+A translator makes them from the event alone; `settle` decides what comes of them. What waits for something not here
+yet is kept as its claim, references only: the body stands in the log and nowhere else.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+from domain.events import Event
+
+DUPLICATE = "duplicate"
+TOMBSTONED = "tombstoned"
+UNPROVEN = "unproven"
+
+
+def refused(reason: str) -> str:
+    """The verdict on what may not be."""
+    return f"refused: {reason}"
+
+
+def not_understood(what: str) -> str:
+    """The verdict on what no translator knows yet; a better one mends it at the next replay."""
+    return f"not understood: {what}"
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one event of the log claims.
+
+    `position` and `stream` are those of its receipt. `kind` is the topic of the domain event that it would be, empty
+    when only `verdict` is to be said. `object` is what is acted on: the post, the account to be followed, the actor
+    itself, or for an answer and an Undo the activity they name, whose own actor and object are `inner_actor` and
+    `inner_object` when it is `embedded`. `activity` is the id of a toggle, or its stream when it has none. `parent` is
+    what a post replies to, which never holds it up. `updated` is the version that a post's body says it is.
+    `because` is the HMAC of the remote activity. `event` is the same event that a local command would give, its ids
+    0; it is not kept when the claim is parked.
+    """
+
+    position: int
+    stream: str
+    kind: str = ""
+    local: bool = False
+    actor: str | None = None
+    object: str | None = None
+    activity: str | None = None
+    inner_actor: str | None = None
+    inner_object: str | None = None
+    parent: str | None = None
+    embedded: bool = False
+    updated: datetime | None = None
+    because: bytes | None = None
+    verdict: str | None = None
+    event: Event | None = None
+
+
+def names(claim: Claim) -> Iterator[str]:
+    """Every URI that settling the claim may ask about."""
+    for uri in (claim.actor, claim.object, claim.activity, claim.inner_actor, claim.inner_object, claim.parent):
+        if uri is not None:
+            yield uri
+
+
+def brings(claim: Claim) -> str | None:
+    """The URI that becomes known if the claim is not refused: an account, a post, or the id of a follow."""
+    if claim.verdict is not None:
+        return None
+    match claim.kind:
+        case "account.registered" | "post.published":
+            return claim.object
+        case "follow.requested":
+            return claim.activity
+        case _:
+            return None
+
+
+def because_of(stream: str) -> bytes:
+    """The HMAC that a remote stream is named by: the hexadecimal digits at its end, else the whole name's bytes."""
+    digits = stream.rpartition(":")[2]
+    try:
+        return bytes.fromhex(digits) or stream.encode()
+    except ValueError:
+        return stream.encode()

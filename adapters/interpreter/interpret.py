@@ -1,0 +1,148 @@
+"""The interpreter: a batch of the log → facts, in one pass, inside the caller's transaction.
+
+Translate, look up, walk, write. The events of the applied facts are handed on with every id filled in, so that the
+projections need not read the log again; only a released fact's body is read back, from where it was received.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from psycopg import Cursor
+
+from adapters.activitypub.incoming import Translator
+from adapters.interpreter.claims import Claim, brings
+from adapters.interpreter.ids import Proposal, proposal, proposals
+from adapters.interpreter.settle import Outcome
+from adapters.interpreter.state import Parked
+from adapters.interpreter.storage import look_up, write
+from adapters.interpreter.walk import Placed, poison, walk
+from domain.account import AccountRegistered, ProfileChanged
+from domain.activity import ActivityReceived, DocumentFetched
+from domain.events import Event
+from domain.follow import FollowAccepted, FollowEnded, FollowRejected, FollowRequested
+from domain.ports import Recorded
+from domain.post import PostDeleted, PostEdited, PostPublished
+from projections.fact import APPLIED, Fact
+
+_logger = logging.getLogger(__name__)
+ReadBack = Callable[[Sequence[int]], Sequence[Recorded]]
+_FOLLOWS: dict[str, type[FollowRequested | FollowAccepted | FollowRejected | FollowEnded]] = {
+    "follow.requested": FollowRequested,
+    "follow.accepted": FollowAccepted,
+    "follow.rejected": FollowRejected,
+    "follow.ended": FollowEnded,
+}
+_WITH_BODY = frozenset({"account.registered", "account.profile_changed", "post.published", "post.edited"})
+
+
+class Interpreter:
+    """Interprets for the instance at `origin` (scheme and authority, no slash at the end)."""
+
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+        self._translator = Translator(origin)
+
+    def interpret(self, cursor: Cursor[Any], recorded: Sequence[Recorded], read_back: ReadBack) -> list[Fact]:
+        """The facts of a batch, given in the order of the log and without gaps, ordered by (position, n).
+
+        Writes facts and everything remembered through `cursor`, whose search path is the generation's schema; commits
+        nothing. `read_back` gives the events at some positions of the log. An event that our own code fails on is
+        parked alone; raises NotLookedUp for a bug that must stop the line, and psycopg's errors.
+        """
+        claims: list[Claim] = []
+        poisoned: list[Parked] = []
+        proposed: list[Proposal] = []
+        for event in recorded:
+            proposed.extend(proposals(event.event, self._origin))
+            claim = self._translated(event)
+            if isinstance(claim, Parked):
+                poisoned.append(claim)
+                continue
+            claims.append(claim)
+            proposed.extend(_further(claim, event.event))
+        state = look_up(cursor, claims, proposed)
+        for parked in poisoned:
+            state.park(parked)
+        placed = walk(claims, state)
+        facts = self._facts(placed, read_back)
+        write(cursor, state, facts)
+        return facts
+
+    def _translated(self, recorded: Recorded) -> Claim | Parked:
+        try:
+            return self._translator.translate(recorded)
+        except MemoryError:
+            raise
+        except Exception as problem:
+            _logger.exception("Event %d can't be translated and is set aside", recorded.position)
+            return poison(Claim(position=recorded.position, stream=recorded.stream), problem)
+
+    def _facts(self, placed: Sequence[Placed], read_back: ReadBack) -> list[Fact]:
+        missing = [one.claim.position for one in placed if _lacks_body(one)]
+        bodies: dict[int, Event | None] = {}
+        if missing:
+            # Translated anew, as at every replay; the same code gave the claim, so the event is there again.
+            claims = map(self._translator.translate, read_back(missing))
+            bodies = {claim.position: claim.event for claim in claims}
+        return [_fact(one, bodies) for one in placed]
+
+
+def _further(claim: Claim, event: Event) -> list[Proposal]:
+    """What the frozen extractor did not see, but a translator that has learnt since brings, gets its id by receipt."""
+    uri = brings(claim)
+    if uri is None or claim.local or claim.kind == "follow.requested":
+        return []
+    match event:
+        case ActivityReceived():
+            return [proposal(uri, None, event.received_at)]
+        case DocumentFetched():
+            return [proposal(uri, None, event.fetched_at)]
+        case _:
+            return []
+
+
+def _lacks_body(placed: Placed) -> bool:
+    outcome = placed.outcome
+    return outcome.verdict == APPLIED and placed.claim.event is None and outcome.kind in _WITH_BODY
+
+
+def _fact(placed: Placed, bodies: Mapping[int, Event | None]) -> Fact:
+    claim, outcome = placed.claim, placed.outcome
+    event: Event | None = None
+    if outcome.verdict == APPLIED:
+        event = claim.event if claim.local else _with_ids(claim.event or bodies.get(claim.position), outcome)
+        assert event is not None, "an applied fact has an event"
+    return Fact(
+        position=placed.position,
+        n=placed.n,
+        received_at_position=claim.position,
+        stream=outcome.stream,
+        kind=outcome.kind,
+        actor=outcome.actor,
+        object=outcome.object,
+        because=claim.because,
+        verdict=outcome.verdict,
+        event=event,
+    )
+
+
+def _with_ids(event: Event | None, outcome: Outcome) -> Event | None:
+    """The event complete; what names only ids is made of the outcome, without a body."""
+    if outcome.pair is not None:
+        follower, followee = outcome.pair
+        return _FOLLOWS[outcome.kind](follower=follower, followee=followee, request=outcome.request)
+    assert outcome.actor is not None and outcome.object is not None, "an applied fact has an actor and an object"
+    match event:
+        case AccountRegistered(profile=profile, actor_type=kind, endpoints=endpoints):
+            if outcome.kind == "account.registered":
+                return msgspec.structs.replace(event, account=outcome.object)
+            return ProfileChanged(account=outcome.object, profile=profile, actor_type=kind, endpoints=endpoints)
+        case PostPublished():
+            event = msgspec.structs.replace(event, in_reply_to=outcome.parent)
+        case PostEdited():
+            pass
+        case _:
+            event = PostDeleted(post=outcome.object, author=outcome.actor) if outcome.kind == "post.deleted" else None
+    return event and msgspec.structs.replace(event, post=outcome.object, author=outcome.actor)

@@ -1,0 +1,137 @@
+"""What settling remembers: read for one batch, changed in memory, written back with the facts.
+
+Every key that settling may ask for is looked up beforehand and seeded, with None when there is nothing. Reading any
+other raises: absent and not loaded must never look alike, or the tables would depend on how events were batched.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal, TypeVar
+
+import msgspec
+
+from adapters.interpreter.claims import Claim
+from domain.follow import INITIAL, Follow
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+Pair = tuple[int, int]
+
+
+class NotLookedUp(Exception):
+    """Settling asked for a key that look-up did not foresee: a bug in `names`, never something a peer can cause."""
+
+
+class Seeded(dict[Key, Value]):
+    """A dict in which what was not looked up can't be mistaken for what is not there."""
+
+    def __missing__(self, key: Key) -> Value:
+        raise NotLookedUp(repr(key))
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What a URI names. `owner` and `object` are ids: for an account itself and None, for a follow its two ends.
+
+    `since` is the position that made it known, `updated` the newest version of a post's body that was seen,
+    `delivered` false while only a fetch has brought it.
+    """
+
+    kind: Literal["account", "post", "follow"]
+    id: int | None
+    owner: int
+    object: int | None
+    since: int
+    delivered: bool = True
+    gone: bool = False
+    updated: datetime | None = None
+
+
+class Parked(msgspec.Struct, frozen=True):
+    """A claim that waits for a URI, or for nothing that will ever come (poison), and why."""
+
+    claim: Claim
+    waits_for: str | None
+    brings: str | None
+    reason: str
+
+
+class State:
+    """The keys of one batch. `ids` are those of URIs in `app.ids`, `uris` the other way round."""
+
+    def __init__(self) -> None:
+        self.ids: Seeded[str, int | None] = Seeded()
+        self.uris: Seeded[int, str | None] = Seeded()
+        self.known: Seeded[str, Known | None] = Seeded()
+        self.tombs: Seeded[tuple[str, int], bool] = Seeded()
+        self.relations: Seeded[Pair, Follow] = Seeded()
+        self.parked: dict[int, Parked] = {}
+        self._waiting: Seeded[str, set[int]] = Seeded()
+        self._bringing: Seeded[str, set[int]] = Seeded()
+        self.changed_known: set[str] = set()
+        self.changed_tombs: set[tuple[str, int]] = set()
+        self.changed_relations: set[Pair] = set()
+        self.changed_parked: set[int] = set()
+        self.stored_parked: set[int] = set()
+
+    def seed(self, uris: Iterable[str]) -> None:
+        """These may be asked for, and so far there is nothing."""
+        for uri in uris:
+            self.ids.setdefault(uri, None)
+            self.known.setdefault(uri, None)
+            self._waiting.setdefault(uri, set())
+
+    def know(self, uri: str, known: Known) -> None:
+        """From now on the URI names that."""
+        self.known[uri] = known
+        self.changed_known.add(uri)
+
+    def bury(self, uri: str, signer: int) -> None:
+        """The signer deleted it before it came."""
+        self.tombs[uri, signer] = True
+        self.changed_tombs.add((uri, signer))
+
+    def relate(self, pair: Pair, follow: Follow) -> None:
+        """How far the follow of this pair has come."""
+        self.relations[pair] = follow
+        self.changed_relations.add(pair)
+
+    def seed_pair(self, pair: Pair, follow: Follow = INITIAL) -> None:
+        """The follow of this pair may be asked for."""
+        self.relations.setdefault(pair, follow)
+
+    def park(self, parked: Parked) -> None:
+        """Keep the claim until what it waits for comes."""
+        position = parked.claim.position
+        self._hold(parked)
+        self.changed_parked.add(position)
+
+    def restore(self, parked: Parked) -> None:
+        """A parked claim as it was read."""
+        self._hold(parked)
+        self.stored_parked.add(parked.claim.position)
+
+    def release(self, uri: str) -> list[Parked]:
+        """Take out all that waits for the URI."""
+        released = [self.parked.pop(position) for position in sorted(self._waiting[uri])]
+        self._waiting[uri].clear()
+        for parked in released:
+            self.changed_parked.add(parked.claim.position)
+            if parked.brings is not None and parked.brings in self._bringing:
+                self._bringing[parked.brings].discard(parked.claim.position)
+        return released
+
+    def brought_by_parked(self, uri: str) -> bool:
+        """Whether something parked would bring the URI; what names it has to wait behind that."""
+        return bool(self._bringing[uri])
+
+    def seed_bringing(self, uri: str, positions: Iterable[int] = ()) -> None:
+        """It may be asked whether something parked would bring the URI; what stands at these positions would."""
+        self._bringing.setdefault(uri, set()).update(positions)
+
+    def _hold(self, parked: Parked) -> None:
+        position = parked.claim.position
+        self.parked[position] = parked
+        if parked.waits_for is not None:
+            self._waiting[parked.waits_for].add(position)
+            if parked.brings is not None and parked.brings in self._bringing:
+                self._bringing[parked.brings].add(position)

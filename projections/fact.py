@@ -1,0 +1,30 @@
+"""Facts: what interpretation found the log's events to mean. Every other projection reads these."""
+
+import msgspec
+
+from domain.events import Event
+
+APPLIED = "applied"
+"""The one verdict that rules match; every other one says why nothing came of an event."""
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """One settled event of the log.
+
+    `position` is the effective one: the later of its receipt and of all that it waited for; `n` counts within it, from
+    0. `stream` is that of the local decision, or of the pair for a remote follow, else None. `actor` is who acted and
+    `object` what was acted on, as ids (for a follow the other account, for an account both the account itself).
+    `because` is the HMAC of the remote activity, None for a local event. `event` is there when `verdict` is "applied",
+    with every id filled in.
+    """
+
+    position: int
+    n: int
+    received_at_position: int
+    stream: str | None
+    kind: str
+    actor: int | None
+    object: int | None
+    because: bytes | None
+    verdict: str
+    event: Event | None = None

@@ -1,0 +1,68 @@
+"""Interpretation's tables: the facts, and what settling the next event needs to remember.
+
+`facts` is what came of each event; `known` says what URIs name, whose it is, since when, and whether it is gone;
+`tombs` what was deleted before it came, by whom; `relations` how far each follow has come; `parked` what waits for a
+URI not here yet (or, with none, is poison), as its claim. Every row depends on the log and its positions alone.
+"""
+
+TABLES = """
+CREATE TABLE facts (
+    position             bigint NOT NULL,
+    n                    int    NOT NULL,
+    received_at_position bigint NOT NULL,
+    stream               text,
+    kind                 text   NOT NULL,
+    actor                bigint,
+    object               bigint,
+    because              bytea,
+    verdict              text   NOT NULL,
+    PRIMARY KEY (position, n)
+);
+-- What a decision about a follow loads besides the log.
+CREATE INDEX facts_of_follows ON facts (stream, position) WHERE stream LIKE 'follow:%';
+
+CREATE TABLE known (
+    uri       text    PRIMARY KEY,
+    kind      text    NOT NULL CHECK (kind IN ('account', 'post', 'follow')),
+    id        bigint,
+    owner     bigint  NOT NULL,
+    object    bigint,
+    since     bigint  NOT NULL,
+    delivered boolean NOT NULL,
+    gone      boolean NOT NULL,
+    updated   timestamptz
+);
+
+CREATE TABLE tombs (
+    uri    text   NOT NULL,
+    signer bigint NOT NULL,
+    PRIMARY KEY (uri, signer)
+);
+
+CREATE TABLE relations (
+    follower bigint NOT NULL,
+    followee bigint NOT NULL,
+    stage    text   NOT NULL CHECK (stage IN ('none', 'requested', 'following')),
+    request  text   NOT NULL,
+    PRIMARY KEY (follower, followee)
+);
+
+CREATE TABLE parked (
+    received_at_position bigint PRIMARY KEY,
+    waits_for            text,
+    brings               text,
+    claim                bytea NOT NULL,
+    reason               text  NOT NULL
+);
+CREATE INDEX parked_waits_for ON parked (waits_for);
+CREATE INDEX parked_brings ON parked (brings) WHERE brings IS NOT NULL;
+"""
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "facts": ("position", "n"),
+    "known": ("uri",),
+    "tombs": ("uri", "signer"),
+    "relations": ("follower", "followee"),
+    "parked": ("received_at_position",),
+}
+"""Each table's key: the order in which its rows are digested."""

@@ -1,0 +1,133 @@
+"""What every answer carries, wherever it comes from: CORS, a request id, a date, a charset; and HEAD for every GET.
+
+It stands outside the framework, so that its errors and those it never sees get the headers too: without them a
+browser reports a 404 as "network error" (Fetch standard, CORS protocol).
+"""
+
+import logging
+import secrets
+from collections.abc import Iterable
+from email.utils import formatdate
+
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
+
+# What a web client on another origin may read. Pages with a session are not among it, and no cookie is ever allowed.
+OPEN_PATHS = (
+    "/api/",
+    "/oauth/token",
+    "/oauth/revoke",
+    "/oauth/userinfo",
+    "/.well-known/",
+    "/nodeinfo/",
+    "/ap/",
+    "/@",
+    "/users/",
+    "/avatars/",
+    "/headers/",
+)
+
+EXPOSED = (
+    b"Link, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, Mastodon-Async-Refresh, "
+    b"Deprecation, Idempotency-Key, Daybook-Behind, ETag, Retry-After"
+)
+
+CORS = [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", EXPOSED)]
+FOR_ONE_VIEWER = [(b"cache-control", b"private, no-store"), (b"vary", b"Authorization, Origin")]
+JSON_BARE = (b"content-type", b"application/json")
+JSON_UTF8 = b"application/json; charset=utf-8"
+
+PREFLIGHT_AGE_S = 7_200
+INTERNAL = b'{"error":"Something went wrong on our side. It has been logged."}'
+
+
+class Edge:
+    """The ASGI application around the application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything on; what is HTTP is answered with the headers, whatever goes wrong inside."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(scope, send)
+        if _is_preflight(scope):
+            await answer.preflight()
+            return
+        if scope["method"] == "HEAD":
+            scope["method"] = "GET"  # pyright: ignore[reportGeneralTypeIssues]
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception as error:
+            # The server process would answer text/plain, on which clients throw.
+            log.error("unexpected: %s", scope["path"], exc_info=error)
+            if answer.started:
+                raise
+            await answer.internal_error()
+
+
+class _Answer:
+    """One response on its way out."""
+
+    def __init__(self, scope: HTTPScope, send: Send) -> None:
+        self._send = send
+        self._path = scope["path"]
+        self._headless = scope["method"] == "HEAD"
+        self.started = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            message["headers"] = _dressed(self._path, message["headers"])
+        elif message["type"] == "http.response.body" and self._headless:
+            if message.get("more_body", False):
+                return
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
+        await self._send(message)
+
+    async def preflight(self) -> None:
+        headers = [
+            (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),
+            (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key, *"),
+            (b"access-control-max-age", str(PREFLIGHT_AGE_S).encode()),
+        ]
+        await self.send({"type": "http.response.start", "status": 204, "headers": headers})
+        await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def internal_error(self) -> None:
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(INTERNAL)).encode())]
+        await self.send({"type": "http.response.start", "status": 500, "headers": headers})
+        await self.send({"type": "http.response.body", "body": INTERNAL, "more_body": False})
+
+
+def _dressed(path: str, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers of a response, completed. Lists of bytes, because this runs for every single answer."""
+    dressed = [(name, JSON_UTF8 if (name, value) == JSON_BARE else value) for name, value in _lower(headers)]
+    given = {name for name, _ in dressed}
+    if b"date" not in given:
+        dressed.append((b"date", formatdate(usegmt=True).encode()))
+    dressed += [(b"x-request-id", secrets.token_hex(8).encode()), (b"x-content-type-options", b"nosniff")]
+    if _is_open(path):
+        dressed += CORS
+    if path.startswith("/api/"):
+        dressed += [header for header in FOR_ONE_VIEWER if header[0] not in given]
+    return dressed
+
+
+def _lower(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
+    return ((name.lower(), value) for name, value in headers)
+
+
+def _is_open(path: str) -> bool:
+    return path.startswith(OPEN_PATHS)
+
+
+def _is_preflight(scope: HTTPScope) -> bool:
+    return (
+        scope["method"] == "OPTIONS"
+        and _is_open(scope["path"])
+        and any(name == b"access-control-request-method" for name, _ in scope["headers"])
+    )

@@ -1,0 +1,64 @@
+"""What the routes need of the composition; `adapters/wiring.py` builds the real one."""
+
+import datetime as dt
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from adapters.config import Settings
+from adapters.passwords import Passwords
+from adapters.postgres.oauth import OAuthStore
+from adapters.postgres.tokens import TokenCache
+from adapters.postgres.users import UserStore
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """How much is here: local accounts, local statuses, known servers, and accounts that posted this month."""
+
+    users: int
+    statuses: int
+    domains: int
+    active_month: int
+
+
+@runtime_checkable
+class Server(Protocol):
+    """The outside world as the routes see it."""
+
+    @property
+    def settings(self) -> Settings:
+        """What the operator set."""
+        ...
+
+    @property
+    def oauth(self) -> OAuthStore:
+        """Apps, codes and tokens."""
+        ...
+
+    @property
+    def users(self) -> UserStore:
+        """Credentials and browser sessions."""
+        ...
+
+    @property
+    def tokens(self) -> TokenCache:
+        """Who holds a token."""
+        ...
+
+    @property
+    def passwords(self) -> Passwords:
+        """Argon2id."""
+        ...
+
+    def now(self) -> dt.datetime:
+        """The time, aware, in UTC."""
+        ...
+
+    async def usage(self) -> Usage:
+        """How much is here, a little stale at most. Raises Unavailable."""
+        ...
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Opens pools and starts what listens; entered when the process starts serving, left when it stops."""
+        ...

@@ -4,6 +4,7 @@ To add one, write a function with annotated parameters and a docstring (its help
 and name it in COMMANDS; a cyclopts `App` there gives a group such as `daybook log …`.
 """
 
+import importlib.metadata
 import sys
 
 from cyclopts import App
@@ -13,12 +14,13 @@ from adapters.embedded.processes import EmbeddedError
 from adapters.postgres.migrate import MigrationError
 from workers.preflight import NotReady
 
-COMMANDS = {
-    "up": "workers.commands_run:up",
-    "serve": "workers.commands_run:serve",
-    "project": "workers.commands_run:project",
-    "migrate": "workers.commands_run:migrate",
-}
+# Name, where it is, and one line of help (reading the docstring would import it).
+COMMANDS = (
+    ("up", "workers.commands_run:up", "Run the whole instance on this machine until Ctrl-C."),
+    ("serve", "workers.commands_run:serve", "Answer HTTP: the client API, the inbox and the public pages."),
+    ("project", "workers.commands_run:project", "Follow the log and keep the read models up to date."),
+    ("migrate", "workers.commands_run:migrate", "Bring the database up to date, as its owner."),
+)
 
 # What an operator can mend: one sentence says it, a traceback would hide it.
 SAID_IN_A_SENTENCE = (SettingsError, EmbeddedError, MigrationError, NotReady)
@@ -26,9 +28,13 @@ SAID_IN_A_SENTENCE = (SettingsError, EmbeddedError, MigrationError, NotReady)
 
 def make_app() -> App:
     """The command with all its sub-commands."""
-    app = App(name="daybook", help="A Fediverse server that keeps its history.")
-    for name, place in COMMANDS.items():
-        app.command(place, name=name)
+    app = App(
+        name="daybook",
+        help="A Fediverse server that keeps its history.",
+        version=lambda: importlib.metadata.version("daybook"),
+    )
+    for name, place, summary in COMMANDS:
+        app.command(place, name=name, help=summary)
     return app
 
 

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import msgspec
 from rich.console import Console
@@ -140,17 +141,24 @@ def show_banner(console: Console, settings: Settings, account: FirstAccount | No
     """Say where the instance is, how to log in, and what to try."""
     lines = [f"Daybook runs at {settings.origin}", ""]
     if account is not None:
-        secret = account.password or "the one shown at the first start (`daybook account password` sets a new one)"
+        secret = (
+            account.password or f"the one shown at the first start (`{_command()} account password` sets a new one)"
+        )
         lines += [f"  Log in as   {account.email}  (@{account.username})", f"  Password    {secret}", ""]
     lines += [
         f"  Try         toot login --instance {settings.origin}",
         "              toot post 'Hello from Daybook'",
-        "              toot timeline --public",
-        "              daybook log tail",
+        "              toot timelines home",
+        f"              {_command()} log tail",
         f"  Data        {settings.data} (with master.key, which nothing can be read without: keep a copy)",
         "  Stop        Ctrl-C",
     ]
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+def _command() -> str:
+    place = Path(sys.executable).with_name("daybook")
+    return str(place.relative_to(Path.cwd())) if place.is_relative_to(Path.cwd()) else str(place)
 
 
 def console_of(environ: Mapping[str, str] = os.environ) -> Console:

@@ -1,0 +1,117 @@
+"""`daybook up` as an operator meets it: one command, one Ctrl-C, and nothing left behind whatever happens."""
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from adapters.embedded.postgres import attached_dsn
+from tests.system.instance import Instance, Watch, free_port
+
+LINGER_MAX_S = 5.0
+PARTS = ("postgres -D", "valkey-server", "workers.cli serve", "workers.cli project")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory that the lives of this module share, as an operator's do."""
+    return tmp_path_factory.mktemp("instance") / "data"
+
+
+@contextlib.contextmanager
+def running(data: Path) -> Iterator[Instance]:
+    """An instance that answers; ended by Ctrl-C unless the test ended it."""
+    instance = Instance(data, free_port())
+    try:
+        yield instance.ready()
+    finally:
+        instance.end()
+
+
+def test_one_command_gives_an_address_that_answers_and_ctrl_c_leaves_nothing(data: Path) -> None:
+    with running(data) as instance:
+        assert instance.status() == 200
+        family = instance.family()
+        for part in PARTS:
+            assert any(part in line for line in family.values()), part
+        watch = Watch(family)
+        assert instance.end(signal.SIGINT) == 0
+        assert watch.left_after(LINGER_MAX_S) == []
+
+
+def test_a_second_start_keeps_the_data_and_tells_no_password_again(data: Path) -> None:
+    with running(data):
+        owner = attached_dsn(data)
+        assert owner is not None
+        with psycopg.connect(owner, autocommit=True) as connection:
+            connection.execute("CREATE TABLE public.kept AS SELECT 7 AS n")
+    with running(data) as instance:
+        with psycopg.connect(owner) as connection:
+            assert connection.execute("SELECT n FROM public.kept").fetchone() == (7,)
+        assert "the one shown at the first start" in instance.wait_for("Password")
+
+
+def test_the_processes_never_learn_the_owners_database(data: Path) -> None:
+    with running(data) as instance:
+        for part in PARTS[2:]:
+            environ = Path(f"/proc/{instance.member(part)}/environ").read_bytes().split(b"\0")
+            named = dict(entry.partition(b"=")[::2] for entry in environ)
+            assert b"DATABASE_URL" not in named
+            assert named[b"DAYBOOK_DATABASE_APP_URL"].startswith(b"postgresql://daybook_app:")
+
+
+def test_nothing_outlives_a_killed_supervisor_and_it_starts_again_at_once(data: Path) -> None:
+    port = free_port()
+    instance = Instance(data, port).ready()
+    watch = Watch(instance.family())
+    instance.process.kill()
+    again = Instance(data, port)
+    try:
+        assert watch.left_after(LINGER_MAX_S) == []
+        assert again.ready().status() == 200
+    finally:
+        again.end()
+        instance.end()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_that_is_killed_is_started_again(data: Path, part: str) -> None:
+    with running(data) as instance:
+        os.kill(instance.member(part), signal.SIGKILL)
+        instance.wait_for("is started again")
+        assert any(part in line for line in instance.family().values())
+
+
+def test_a_second_instance_on_the_same_data_is_told_of_the_first(data: Path) -> None:
+    with running(data):
+        assert "Another `daybook up`" in Instance(data, free_port()).refused()
+
+
+def test_a_taken_port_is_told_with_the_way_out_before_anything_starts(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", free_port()))
+        taken.listen()
+        assert "DAYBOOK_PORT=" in Instance(tmp_path, taken.getsockname()[1]).refused()
+    assert not (tmp_path / "postgres").exists()
+
+
+def test_a_misspelt_setting_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+    instance = Instance(tmp_path, free_port(), DAYBOOK_DOMIAN="social.example")
+    assert "DAYBOOK_DOMAIN" in instance.refused()
+
+
+def test_a_lost_master_key_is_told_rather_than_replaced(data: Path) -> None:
+    with running(data):
+        pass
+    key = data / "master.key"
+    kept = key.rename(data / "copy.key")
+    try:
+        assert "put it back from your copy" in Instance(data, free_port()).refused()
+        assert not key.exists()
+    finally:
+        kept.rename(key)

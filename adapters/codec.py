@@ -31,11 +31,11 @@ class Unreadable(Exception):
 
 
 class Sealed(NamedTuple):
-    """An event ready for the log."""
+    """An event ready for the log. Without a wrapped key nobody can open it again."""
 
     topic: str
     state: bytes
-    wrapped_key: bytes
+    wrapped_key: bytes | None
 
 
 class Codec:

@@ -4,7 +4,7 @@ Positions are dense and in commit order, because the head's row is both the coun
 `position > x ORDER BY position` therefore misses nothing. See docs/adr/0002-our-own-recorder.md.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Thread
@@ -139,7 +139,7 @@ class LogRecorder(ApplicationRecorder):
         return appended
 
     @contextmanager
-    def _reading(self) -> Iterator[psycopg.Connection]:
+    def _reading(self) -> Generator[psycopg.Connection]:
         try:
             with self._pool.connection() as connection:
                 yield connection

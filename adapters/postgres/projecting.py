@@ -1,0 +1,216 @@
+"""Projecting: events in, rows out, one transaction a batch: interpretation, every rule, and the checkpoint.
+
+Only what would fail again parks: a batch that fails by its content is halved down to the event, and the event down to
+the fact, which is parked alone with its reason. A lost connection, a deadlock or a full disk rolls back and is raised
+for the caller to try again; it parks nothing.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+import psycopg
+from eventsourcing.persistence import Tracking
+
+from adapters.codec import Codec, Unreadable
+from adapters.postgres.checkpoint import Checkpoint
+from adapters.postgres.generations import APPLICATION, Generation
+from domain.events import Event
+from domain.ports import Recorded
+from projections.fact import APPLIED, Fact
+from projections.rule import Projection, Rule
+
+CHANNEL = "daybook_projected"
+_log = logging.getLogger("daybook.project")
+
+# The log from a position on, with the keys that open it.
+_EVENTS = """
+    SELECT e.notification_id, e.originator_id, e.originator_version, e.topic, e.state, k.wrapped_key
+    FROM log.events e LEFT JOIN keys.event_keys k ON k.position = e.notification_id
+    WHERE e.notification_id > %s AND e.notification_id <= %s ORDER BY e.notification_id LIMIT %s
+"""
+# Single events of the log, for facts that are released later than they came.
+_EVENTS_AT = """
+    SELECT e.notification_id, e.originator_id, e.originator_version, e.topic, e.state, k.wrapped_key
+    FROM log.events e LEFT JOIN keys.event_keys k ON k.position = e.notification_id
+    WHERE e.notification_id = ANY(%b) ORDER BY e.notification_id
+"""
+# A fact whose rules fail is taken back and parked for good, as poison.
+_PARK_FACT = """
+    WITH taken AS (DELETE FROM facts WHERE position = %s AND n = %s)
+    INSERT INTO parked (received_at_position, waits_for, brings, claim, reason) VALUES (%s, NULL, NULL, '', %s)
+    ON CONFLICT (received_at_position) DO NOTHING
+"""
+_PARK_EVENT = """
+    INSERT INTO parked (received_at_position, waits_for, brings, claim, reason) VALUES (%s, NULL, NULL, '', %s)
+    ON CONFLICT (received_at_position) DO NOTHING
+"""
+_BIGGEST = 2**63 - 1
+
+
+class UnreadableEvent(Event, frozen=True, tag="unreadable"):
+    """Stands for an event whose sealed bytes can't be opened; never stored."""
+
+    reason: str
+
+
+class Interprets(Protocol):
+    """What `adapters.interpreter.interpret.Interpreter` does."""
+
+    def interpret(
+        self,
+        cursor: psycopg.Cursor,
+        recorded: Sequence[Recorded],
+        read_back: Callable[[Sequence[int]], Sequence[Recorded]],
+    ) -> list[Fact]: ...
+
+
+class _Failed(Exception):
+    """A batch failed by its content: doing the same again would fail the same."""
+
+
+class Projector:
+    """Projects the log into one generation over one connection of its own.
+
+    `step` raises psycopg.OperationalError when the database does not answer; call `reset` and try again.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        generation: Generation,
+        codec: Codec,
+        interpreter: Interprets,
+        origin: str,
+        projections: Sequence[Projection],
+    ) -> None:
+        self._dsn = dsn
+        self._generation = generation
+        self._codec = codec
+        self._interpreter = interpreter
+        self._origin = origin
+        self._rules = [rule for projection in projections for rule in projection.rules]
+        self._connection: psycopg.Connection | None = None
+
+    def position(self) -> int:
+        """The checkpoint."""
+        with self._connected().transaction():
+            return Checkpoint(self._connected()).max_tracking_id(APPLICATION) or 0
+
+    def step(self, limit: int, to: int | None = None) -> int:
+        """Project the next events, at most `limit` and none beyond position `to`; gives how many there were."""
+        events = self._read(_EVENTS, [self.position(), _BIGGEST if to is None else to, limit])
+        if events:
+            self._project(events)
+        return len(events)
+
+    def reset(self) -> None:
+        """Forget the connection, broken or not."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _project(self, events: Sequence[Recorded]) -> None:
+        try:
+            self._project_together(events)
+        except _Failed as failure:
+            if len(events) == 1:
+                _log.warning("event %d is projected fact by fact: %s", events[0].position, failure)
+                self._project_alone(events[0])
+            else:
+                half = len(events) // 2
+                self._project(events[:half])
+                self._project(events[half:])
+
+    def _project_together(self, events: Sequence[Recorded]) -> None:
+        connection = self._connected()
+        try:
+            with connection.transaction(), connection.cursor() as cursor:
+                facts = self._interpreter.interpret(cursor, events, self._read_back)
+                self._apply(cursor, facts)
+                self._pass(events[-1].position)
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:
+            raise _Failed(_reason(error)) from error
+
+    def _project_alone(self, event: Recorded) -> None:
+        connection = self._connected()
+        with connection.transaction(), connection.cursor() as cursor:
+            try:
+                with connection.transaction():
+                    facts = self._interpreter.interpret(cursor, [event], self._read_back)
+            except psycopg.OperationalError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever interpretation raises makes the event poison
+                cursor.execute(_PARK_EVENT, [event.position, _reason(error)])
+                facts = []
+            for fact in facts:
+                self._apply_or_park(cursor, fact)
+            self._pass(event.position)
+
+    def _apply_or_park(self, cursor: psycopg.Cursor, fact: Fact) -> None:
+        try:
+            with self._connected().transaction():
+                self._apply(cursor, [fact])
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a rule raises parks its fact
+            reason = _reason(error)
+            _log.error("fact %d.%d is parked: %s", fact.position, fact.n, reason)
+            cursor.execute(_PARK_FACT, [fact.position, fact.n, fact.received_at_position, reason])
+
+    def _apply(self, cursor: psycopg.Cursor, facts: Iterable[Fact]) -> None:
+        by_topic: dict[str, list[Fact]] = {}
+        for fact in facts:
+            if fact.verdict == APPLIED:
+                by_topic.setdefault(fact.kind, []).append(fact)
+        for rule in self._rules:
+            matching = [fact for topic in rule.topics for fact in by_topic.get(topic, ())]
+            if matching:
+                run_rule(cursor, rule, matching, self._origin)
+
+    def _pass(self, position: int) -> None:
+        connection = self._connected()
+        Checkpoint(connection).insert_tracking(Tracking(APPLICATION, position))
+        connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{self._generation.n}:{position}"])
+
+    def _read_back(self, positions: Sequence[int]) -> Sequence[Recorded]:
+        return self._read(_EVENTS_AT, [list(positions)])
+
+    def _read(self, query: str, values: list[Any]) -> list[Recorded]:
+        rows = self._connected().execute(query.encode(), values, binary=True).fetchall()
+        return [self._recorded(*row) for row in rows]
+
+    def _recorded(
+        self, position: int, stream: str, version: int, topic: str, state: bytes, wrapped_key: bytes | None
+    ) -> Recorded:
+        try:
+            event = self._codec.open(stream, topic, state, wrapped_key)
+        except (Unreadable, msgspec.MsgspecError) as error:
+            event = UnreadableEvent(reason=str(error))
+        return Recorded(position, stream, version, event)
+
+    def _connected(self) -> psycopg.Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._dsn,
+                autocommit=True,
+                application_name=f"daybook project {self._generation.schema}",
+                options=f"-c search_path={self._generation.schema} -c jit=off",
+            )
+        return self._connection
+
+
+def run_rule(cursor: psycopg.Cursor, rule: Rule, facts: Sequence[Fact], origin: str) -> None:
+    """Run a rule's statements over facts that it matches."""
+    rows = [row for fact in facts for row in rule.rows(fact, origin)]
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        for number in range(len(rule.sql)):
+            cursor.execute(rule.statement(number), columns, prepare=True)
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:500]

@@ -1,0 +1,175 @@
+"""Reading the live generation: one pool per generation, the pointer followed by NOTIFY, the old pool drained.
+
+A request takes one `View` and reads through it alone, so it never mixes generations. A generation is dropped only
+when no connection of any process is named after it any more (docs/adr/0004-generations.md).
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolClosed
+
+from adapters.postgres import generations, projecting
+from adapters.unavailable import Unavailable
+from projections.query import Query
+
+CONNECTIONS_MAX = 8
+WAIT_S_MAX = 2.0
+RETRY_S = 0.5
+SILENCE_S_MAX = 15.0
+_log = logging.getLogger(__name__)
+Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
+
+_LIVE = "SELECT n FROM app.generations WHERE status = 'live' AND code_hash = %s"
+_HEAD = "SELECT position, epoch FROM log.head"
+_CHECKPOINT = "SELECT notification_id FROM checkpoint"
+
+
+class View:
+    """One generation, as one request reads it."""
+
+    def __init__(self, n: int, pool: Pool) -> None:
+        self.n = n
+        self._pool = pool
+
+    async def rows(self, query: Query) -> list[tuple[Any, ...]]:
+        """All rows of a query. Raises Unavailable."""
+        return await self.execute(query.sql, query.values)
+
+    async def row(self, query: Query) -> tuple[Any, ...] | None:
+        """The first row, or None. Raises Unavailable."""
+        rows = await self.rows(query)
+        return rows[0] if rows else None
+
+    async def execute(self, sql: Any, values: Mapping[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:
+        """All rows of a statement of the adapters' own."""
+        try:
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(sql, values, prepare=True, binary=True)
+                return await cursor.fetchall()
+        except (psycopg.OperationalError, PoolClosed) as error:
+            raise Unavailable("PostgreSQL") from error
+
+
+class Reads:
+    """The read side of a process. `running` keeps it current; outside of it nothing can be read."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._pools: dict[int, Pool] = {}
+        self._live: int | None = None
+        self._projected: dict[int, int] = {}
+        self._moved = asyncio.Event()
+        self._draining: set[asyncio.Task[None]] = set()
+
+    def view(self) -> View:
+        """The live generation. Raises Unavailable while there is none made by this code."""
+        if self._live is None:
+            raise Unavailable("The read models are being built", retry_after_s=5)
+        return View(self._live, self._pools[self._live])
+
+    async def head(self) -> tuple[int, str]:
+        """The log's last position, and its epoch."""
+        row = (await self.view().execute(_HEAD, []))[0]
+        return row[0], row[1]
+
+    def behind(self, position: int) -> int:
+        """How many positions the live generation lacks of `position`, as last heard."""
+        return max(0, position - self._projected.get(self._live or 0, 0))
+
+    async def caught_up(self, position: int, timeout_s: float = WAIT_S_MAX) -> int:
+        """Wait until the live generation has passed `position`; gives how many positions are lacking at the end."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while (lacking := self.behind(position)) > 0:
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                break
+            moved = self._moved
+            try:
+                await asyncio.wait_for(moved.wait(), left)
+            except TimeoutError:
+                break
+        return lacking
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Follow the pointer and the projector's progress for as long as this is open."""
+        ready = asyncio.Event()
+        following = asyncio.create_task(self._follow(ready), name="follow read models")
+        await ready.wait()
+        try:
+            yield
+        finally:
+            following.cancel()
+            await asyncio.gather(following, *self._draining, return_exceptions=True)
+            for pool in self._pools.values():
+                await pool.close()
+
+    async def _follow(self, ready: asyncio.Event) -> None:
+        while True:
+            try:
+                async with await AsyncConnection.connect(self._dsn, autocommit=True) as connection:
+                    await connection.execute(f"LISTEN {generations.CHANNEL}")
+                    await connection.execute(f"LISTEN {projecting.CHANNEL}")
+                    await self._refresh(connection)
+                    ready.set()
+                    while True:
+                        async for note in connection.notifies(timeout=SILENCE_S_MAX):
+                            await self._hear(connection, note)
+                        await self._refresh(connection)  # also finds out whether anybody is still there
+            except psycopg.OperationalError as error:
+                _log.warning("the read models can't be followed: %s", error)
+            ready.set()
+            await asyncio.sleep(RETRY_S)
+
+    async def _hear(self, connection: AsyncConnection[TupleRow], note: psycopg.Notify) -> None:
+        if note.channel == generations.CHANNEL:
+            await self._refresh(connection)
+        else:
+            n, _, position = note.payload.partition(":")
+            self._advance(int(n), int(position))
+
+    async def _refresh(self, connection: AsyncConnection[TupleRow]) -> None:
+        row = await (await connection.execute(_LIVE, [generations.code_hash()])).fetchone()
+        n: int | None = row[0] if row else None
+        if n is not None and n not in self._pools:
+            self._pools[n] = await self._open(n)
+        before, self._live = self._live, n
+        if n is not None:
+            found = await View(n, self._pools[n]).execute(_CHECKPOINT, [])
+            self._advance(n, found[0][0] if found else 0)
+        if before is not None and before != n:
+            self._drain(before)
+
+    def _advance(self, n: int, position: int) -> None:
+        self._projected[n] = max(position, self._projected.get(n, 0))
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def _open(self, n: int) -> Pool:
+        schema = generations.Generation(n, "", "").schema
+        pool: Pool = AsyncConnectionPool(
+            self._dsn,
+            min_size=1,
+            max_size=CONNECTIONS_MAX,
+            open=False,
+            kwargs={
+                "autocommit": True,
+                "application_name": f"daybook {schema}",
+                "options": f"-c search_path={schema} -c jit=off",
+            },
+        )
+        await pool.open()
+        return pool
+
+    def _drain(self, n: int) -> None:
+        # Closing waits for requests that still hold a connection; new ones already read the other generation.
+        task = asyncio.create_task(self._pools.pop(n).close(), name=f"drain generation {n}")
+        self._draining.add(task)
+        task.add_done_callback(self._draining.discard)

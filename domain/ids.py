@@ -1,0 +1,17 @@
+"""Ids: 64 bits, ordered by time, decimal in the client API. Bit 15 tells remote ones from ours, so they never clash.
+
+milliseconds since 1970 << 16 | remote << 15 | 15 bits (a counter for ours, a hash for theirs).
+"""
+
+REMOTE_BIT = 0x8000
+COUNTER_MASK = 0x7FFF
+
+
+def local_id(milliseconds: int, counter: int) -> int:
+    """An id of ours."""
+    return milliseconds << 16 | counter & COUNTER_MASK
+
+
+def is_local(number: int) -> bool:
+    """Whether an id was given by this server to something of its own."""
+    return number & REMOTE_BIT == 0

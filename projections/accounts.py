@@ -1,0 +1,113 @@
+"""Accounts: who there is, what they say of themselves now and said before, and how many follow them."""
+
+from collections.abc import Iterable
+
+from domain.account import AccountRegistered, ProfileChanged
+from projections.fact import Fact
+from projections.rendering import acct_of, identity_json, mention_json, profile_json
+from projections.rule import Projection, Row, on
+
+TABLES = """
+CREATE TABLE accounts (
+    id         bigint PRIMARY KEY,
+    uri        text   NOT NULL UNIQUE,
+    username   text   NOT NULL,
+    domain     text,
+    acct       text   NOT NULL,
+    url        text   NOT NULL,
+    since      bigint NOT NULL,
+    identity   text   NOT NULL,
+    mention    text   NOT NULL,
+    profile    text   NOT NULL,
+    locked     boolean NOT NULL,
+    position   bigint NOT NULL,
+    n          int    NOT NULL
+);
+CREATE INDEX accounts_acct ON accounts (lower(acct));
+
+CREATE TABLE account_revisions (
+    account  bigint NOT NULL,
+    position bigint NOT NULL,
+    n        int    NOT NULL,
+    profile  text   NOT NULL,
+    note     text   NOT NULL,
+    locked   boolean NOT NULL,
+    PRIMARY KEY (account, position, n)
+);
+
+CREATE TABLE account_counts (
+    account        bigint PRIMARY KEY,
+    followers      bigint NOT NULL DEFAULT 0,
+    following      bigint NOT NULL DEFAULT 0,
+    statuses       bigint NOT NULL DEFAULT 0,
+    last_status_at date
+);
+"""
+
+_ACCOUNT = (
+    "position bigint, n int, id bigint, uri text, username text, domain text, acct text, url text, identity text, "
+    "mention text, profile text, locked boolean"
+)
+_PROFILE = "position bigint, n int, account bigint, profile text, note text, locked boolean"
+
+
+def _account(event: AccountRegistered, fact: Fact, origin: str) -> Iterable[Row]:
+    yield (
+        fact.position,
+        fact.n,
+        event.account,
+        event.uri,
+        event.username,
+        event.domain,
+        acct_of(event.username, event.domain),
+        event.url,
+        identity_json(event),
+        mention_json(event),
+        profile_json(event.profile, event.actor_type, origin),
+        event.profile.locked,
+    )
+
+
+def _profile(event: AccountRegistered | ProfileChanged, fact: Fact, origin: str) -> Iterable[Row]:
+    profile = event.profile
+    rendered = profile_json(profile, event.actor_type, origin)
+    yield fact.position, fact.n, event.account, rendered, profile.note, profile.locked
+
+
+RULES = (
+    on(
+        AccountRegistered,
+        "an account is there",
+        _ACCOUNT,
+        _account,
+        """
+        INSERT INTO accounts (
+            id, uri, username, domain, acct, url, since, identity, mention, profile, locked, position, n)
+        SELECT id, uri, username, domain, acct, url, position, identity, mention, profile, locked, position, n
+        FROM fact ON CONFLICT DO NOTHING
+        """,
+        "INSERT INTO account_counts (account) SELECT id FROM fact ON CONFLICT DO NOTHING",
+    ),
+    on(
+        (AccountRegistered, ProfileChanged),
+        "a profile is kept as revisions, the last of which counts",
+        _PROFILE,
+        _profile,
+        """
+        INSERT INTO account_revisions (account, position, n, profile, note, locked)
+        SELECT account, position, n, profile, note, locked FROM fact ON CONFLICT DO NOTHING
+        """,
+        """
+        WITH last AS (SELECT DISTINCT ON (account) * FROM fact ORDER BY account, position DESC, n DESC)
+        UPDATE accounts a SET profile = l.profile, locked = l.locked, position = l.position, n = l.n
+        FROM last l WHERE a.id = l.account AND (l.position, l.n) > (a.position, a.n)
+        """,
+    ),
+)
+
+PROJECTION = Projection(
+    "accounts",
+    TABLES,
+    {"accounts": "id", "account_revisions": "account, position, n", "account_counts": "account"},
+    RULES,
+)

@@ -1,0 +1,15 @@
+"""The one list of projections, in the order in which their rules run: what others read comes first."""
+
+from projections import accounts, follows, home, interpretation, statuses, timelines
+from projections.rule import Projection
+
+PROJECTIONS: tuple[Projection, ...] = (
+    Projection("interpretation", interpretation.TABLES, {t: ", ".join(k) for t, k in interpretation.KEYS.items()}),
+    accounts.PROJECTION,
+    follows.PROJECTION,
+    statuses.PROJECTION,
+    home.PROJECTION,
+    timelines.PROJECTION,
+)
+
+KEYS = {table: key for projection in PROJECTIONS for table, key in projection.keys.items()}

@@ -1,0 +1,101 @@
+"""Follows: who asked to follow whom, who follows whom, and from when to when.
+
+The turns only grow; the intervals of a touched pair are worked out anew from all its turns, so it makes no difference
+whether follow, unfollow and follow came in one batch or in three.
+"""
+
+from collections.abc import Iterable
+
+from domain.follow import FollowAccepted, FollowEnded, FollowEvent, FollowRejected, FollowRequested
+from projections.fact import Fact
+from projections.rule import Projection, Row, on
+
+TABLES = """
+CREATE TABLE follow_turns (
+    follower bigint NOT NULL,
+    followee bigint NOT NULL,
+    position bigint NOT NULL,
+    n        int    NOT NULL,
+    stage    text   NOT NULL CHECK (stage IN ('requested', 'following', 'none')),
+    request  text   NOT NULL,
+    PRIMARY KEY (follower, followee, position, n)
+);
+
+-- `since` and `until` are positions; an open interval has no `until`.
+CREATE TABLE follows (
+    follower bigint NOT NULL,
+    followee bigint NOT NULL,
+    since    bigint NOT NULL,
+    n        int    NOT NULL,
+    until    bigint,
+    stage    text   NOT NULL,
+    request  text   NOT NULL,
+    PRIMARY KEY (follower, followee, since, n)
+);
+CREATE INDEX follows_of_followee ON follows (followee, follower) INCLUDE (since, until) WHERE stage = 'following';
+"""
+
+_STAGES = {
+    FollowRequested: "requested",
+    FollowAccepted: "following",
+    FollowRejected: "none",
+    FollowEnded: "none",
+}
+
+
+def _turn(event: FollowEvent, fact: Fact, origin: str) -> Iterable[Row]:
+    yield event.follower, event.followee, fact.position, fact.n, _STAGES[type(event)], event.request
+
+
+RULES = (
+    on(
+        (FollowRequested, FollowAccepted, FollowRejected, FollowEnded),
+        "a turn is kept, and its pair's intervals and both accounts' counters follow from all turns",
+        "follower bigint, followee bigint, position bigint, n int, stage text, request text",
+        _turn,
+        """
+        INSERT INTO follow_turns (follower, followee, position, n, stage, request)
+        SELECT follower, followee, position, n, stage, request FROM fact ON CONFLICT DO NOTHING
+        """,
+        """
+        WITH pair AS (SELECT DISTINCT follower, followee FROM fact),
+        interval AS (
+            SELECT * FROM (
+                SELECT t.follower, t.followee, t.position AS since, t.n, t.stage, t.request,
+                       lead(t.position) OVER (PARTITION BY t.follower, t.followee ORDER BY t.position, t.n) AS until
+                FROM follow_turns t JOIN pair USING (follower, followee)) turn
+            WHERE stage <> 'none' AND (until IS NULL OR until > since)
+        ),
+        kept AS (
+            INSERT INTO follows (follower, followee, since, n, until, stage, request)
+            SELECT follower, followee, since, n, until, stage, request FROM interval
+            ON CONFLICT (follower, followee, since, n) DO UPDATE SET until = excluded.until
+            WHERE follows.until IS DISTINCT FROM excluded.until
+        ),
+        -- `follows` still reads as before this statement; the difference is what the counters move by.
+        moved AS (
+            SELECT follower, followee, 1 AS by FROM interval WHERE until IS NULL AND stage = 'following'
+            UNION ALL
+            SELECT f.follower, f.followee, -1 FROM follows f JOIN pair USING (follower, followee)
+            WHERE f.until IS NULL AND f.stage = 'following'
+        ),
+        delta AS (
+            SELECT account, sum(followers) AS followers, sum(following) AS following FROM (
+                SELECT followee AS account, by AS followers, 0 AS following FROM moved
+                UNION ALL SELECT follower, 0, by FROM moved) m
+            GROUP BY account
+        )
+        INSERT INTO account_counts (account, followers, following)
+        SELECT account, followers, following FROM delta
+        ON CONFLICT (account) DO UPDATE SET followers = account_counts.followers + excluded.followers,
+            following = account_counts.following + excluded.following
+        """,
+    ),
+)
+
+PROJECTION = Projection(
+    "follows",
+    TABLES,
+    {"follow_turns": "follower, followee, position, n", "follows": "follower, followee, since, n"},
+    RULES,
+)

@@ -1,0 +1,67 @@
+"""Rules: what one kind of fact means for one table, as one SQL statement over the set of such facts in a batch.
+
+The statement reads its facts from `fact`, one row each, in the columns that the rule declares. Tables must come to
+depend on facts and positions alone, however they were batched: rows go in under natural keys, last position wins,
+what toggles is recomputed from all its turns.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, LiteralString
+
+import msgspec
+
+from domain.events import Event, topic_of
+from projections.fact import Fact
+
+Row = tuple[Any, ...]
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """`columns` are (name, PostgreSQL type); `rows` turns a fact into rows of them; `sql` reads them as `fact`."""
+
+    name: str
+    topics: frozenset[str]
+    columns: tuple[tuple[LiteralString, LiteralString], ...]
+    rows: Callable[[Fact, str], Iterable[Row]]
+    sql: tuple[LiteralString, ...]
+
+    def statement(self, number: int) -> LiteralString:
+        """The whole statement: the facts as arrays, then what they mean."""
+        arrays = ", ".join(f"%b::{kind}[]" for _, kind in self.columns)
+        names = ", ".join(name for name, _ in self.columns)
+        body = self.sql[number].strip()
+        fact = f"fact AS (SELECT * FROM unnest({arrays}) AS f({names}))"  # noqa: S608 - literals of this package only
+        if body.startswith("WITH"):
+            return f"WITH {fact}, {body.removeprefix('WITH')}"
+        return f"WITH {fact} {body}"
+
+
+class Projection(msgspec.Struct, frozen=True):
+    """A read model: its tables (DDL, without schema), the key of each (for digests), its rules in order."""
+
+    name: str
+    tables: LiteralString
+    keys: dict[str, str]
+    rules: tuple[Rule, ...] = ()
+
+
+def on(
+    kinds: type[Event] | Sequence[type[Event]],
+    name: str,
+    columns: LiteralString,
+    rows: Callable[[Any, Fact, str], Iterable[Row]],
+    *sql: LiteralString,
+) -> Rule:
+    """A rule for these kinds. `columns` reads "name type, …"; `rows(event, fact, origin)` gives the rows of a fact."""
+    chosen = (kinds,) if isinstance(kinds, type) else tuple(kinds)
+    declared = tuple(_pair(column) for column in columns.split(","))
+
+    def of_fact(fact: Fact, origin: str) -> Iterable[Row]:
+        return rows(fact.event, fact, origin)
+
+    return Rule(name, frozenset(topic_of(kind) for kind in chosen), declared, of_fact, sql)
+
+
+def _pair(column: LiteralString) -> tuple[LiteralString, LiteralString]:
+    name, kind = column.split()
+    return name, kind

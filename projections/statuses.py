@@ -1,0 +1,210 @@
+"""Statuses: what was posted, what it says now and said before, whom it names, what it answers.
+
+`deleted` is a position: a deleted status stays, so that what depended on it can still be explained.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+
+from domain.post import PostDeleted, PostEdited, PostPublished
+from projections.fact import Fact
+from projections.rendering import revision_json, status_json
+from projections.rule import Projection, Row, on
+
+TABLES = """
+CREATE TABLE statuses (
+    id                  bigint  PRIMARY KEY,
+    account             bigint  NOT NULL,
+    uri                 text    NOT NULL UNIQUE,
+    visibility          text    NOT NULL,
+    local               boolean NOT NULL,
+    published           bigint  NOT NULL,
+    deleted             bigint,
+    posted_on           date    NOT NULL,
+    json                text    NOT NULL,
+    mentions            text    NOT NULL DEFAULT '',
+    in_reply_to_uri     text,
+    in_reply_to         bigint,
+    in_reply_to_account bigint,
+    counted             boolean NOT NULL DEFAULT false,
+    replies             bigint  NOT NULL DEFAULT 0,
+    revision            bigint  NOT NULL,
+    revision_n          int     NOT NULL
+);
+CREATE INDEX statuses_of_account ON statuses (account, id);
+CREATE INDEX statuses_awaiting_parent ON statuses (in_reply_to_uri) WHERE in_reply_to_uri IS NOT NULL;
+
+CREATE TABLE status_revisions (
+    status   bigint NOT NULL,
+    position bigint NOT NULL,
+    n        int    NOT NULL,
+    json     text   NOT NULL,
+    text     text,
+    spoiler_text text NOT NULL,
+    PRIMARY KEY (status, position, n)
+);
+
+-- Whom a status is addressed to, and whether it also mentions them. Ordinals keep the author's order.
+CREATE TABLE audience (
+    status    bigint  NOT NULL,
+    account   bigint  NOT NULL,
+    ordinal   int     NOT NULL,
+    mentioned boolean NOT NULL,
+    PRIMARY KEY (status, account)
+);
+"""
+
+_STATUS = (
+    "position bigint, n int, id bigint, account bigint, uri text, visibility text, local boolean, posted_on date, "
+    "json text, in_reply_to_uri text"
+)
+_REVISION = "position bigint, n int, status bigint, json text, text text, spoiler_text text"
+_AUDIENCE = "position bigint, status bigint, uri text, ordinal int, mentioned boolean"
+
+
+def _status(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
+    local = fact.because is None
+    posted_on: date = event.published_at.date()
+    head = fact.position, fact.n, event.post, event.author, event.uri, event.visibility, local, posted_on
+    yield *head, status_json(event), event.in_reply_to_uri
+
+
+def _revision(event: PostPublished | PostEdited, fact: Fact, origin: str) -> Iterable[Row]:
+    rendered = revision_json(event, origin)
+    yield fact.position, fact.n, event.post, rendered, event.text, event.spoiler_text
+
+
+def _audience(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
+    mentioned = list(dict.fromkeys(mention.uri for mention in event.mentions))
+    addressed = [uri for uri in dict.fromkeys(event.audience) if uri not in mentioned]
+    for ordinal, uri in enumerate([*mentioned, *addressed]):
+        yield fact.position, event.post, uri, ordinal, ordinal < len(mentioned)
+
+
+def _deletion(event: PostDeleted, fact: Fact, origin: str) -> Iterable[Row]:
+    yield fact.position, event.post
+
+
+RULES = (
+    on(
+        PostPublished,
+        "a status is there, and its author's counters say so",
+        _STATUS,
+        _status,
+        """
+        WITH added AS (
+            INSERT INTO statuses (id, account, uri, visibility, local, published, posted_on, json, in_reply_to_uri,
+                revision, revision_n)
+            SELECT id, account, uri, visibility, local, position, posted_on, json, in_reply_to_uri, position, n
+            FROM fact ON CONFLICT DO NOTHING
+            RETURNING account, posted_on, visibility
+        )
+        INSERT INTO account_counts (account, statuses, last_status_at)
+        SELECT account, count(*), max(posted_on) FROM added WHERE visibility <> 'direct' GROUP BY account
+        ON CONFLICT (account) DO UPDATE SET statuses = account_counts.statuses + excluded.statuses,
+            last_status_at = greatest(account_counts.last_status_at, excluded.last_status_at)
+        """,
+    ),
+    on(
+        (PostPublished, PostEdited),
+        "what it says is kept as revisions, the last of which counts",
+        _REVISION,
+        _revision,
+        """
+        INSERT INTO status_revisions (status, position, n, json, text, spoiler_text)
+        SELECT status, position, n, json, text, spoiler_text FROM fact ON CONFLICT DO NOTHING
+        """,
+        """
+        WITH last AS (SELECT DISTINCT ON (status) * FROM fact ORDER BY status, position DESC, n DESC)
+        UPDATE statuses s SET revision = l.position, revision_n = l.n
+        FROM last l WHERE s.id = l.status AND (l.position, l.n) > (s.revision, s.revision_n)
+        """,
+    ),
+    on(
+        PostPublished,
+        "it is addressed to the accounts that were known by then, and shows those it mentions",
+        _AUDIENCE,
+        _audience,
+        """
+        WITH named AS (
+            SELECT DISTINCT ON (f.status, a.id) f.status, a.id AS account, f.ordinal, f.mentioned, a.mention
+            FROM fact f JOIN accounts a ON a.uri = f.uri AND a.since <= f.position
+            ORDER BY f.status, a.id, f.ordinal
+        ), kept AS (
+            INSERT INTO audience (status, account, ordinal, mentioned)
+            SELECT status, account, ordinal, mentioned FROM named ON CONFLICT DO NOTHING
+        ), shown AS (
+            SELECT status, string_agg(mention, ',' ORDER BY ordinal) AS mentions
+            FROM named WHERE mentioned GROUP BY status
+        )
+        UPDATE statuses s SET mentions = w.mentions FROM shown w WHERE s.id = w.status
+        """,
+    ),
+    on(
+        PostDeleted,
+        "it is gone, and so it no longer counts for its author or as an answer",
+        "position bigint, id bigint",
+        _deletion,
+        """
+        WITH first AS (SELECT id, min(position) AS position FROM fact GROUP BY id),
+        gone AS (
+            UPDATE statuses s SET deleted = f.position FROM first f
+            WHERE s.id = f.id AND s.deleted IS NULL
+            RETURNING s.account, s.visibility
+        )
+        UPDATE account_counts c SET statuses = c.statuses - g.posts
+        FROM (SELECT account, count(*) AS posts FROM gone WHERE visibility <> 'direct' GROUP BY account) g
+        WHERE c.account = g.account
+        """,
+        """
+        UPDATE statuses s SET in_reply_to = NULL FROM fact f, statuses parent
+        WHERE parent.id = f.id AND s.in_reply_to_uri = parent.uri AND s.in_reply_to = parent.id
+        """,
+        """
+        WITH uncounted AS (
+            UPDATE statuses s SET counted = false FROM fact f WHERE s.id = f.id AND s.counted
+            RETURNING s.in_reply_to_uri
+        )
+        UPDATE statuses p SET replies = p.replies - u.answers
+        FROM (SELECT in_reply_to_uri, count(*) AS answers FROM uncounted GROUP BY in_reply_to_uri) u
+        WHERE p.uri = u.in_reply_to_uri
+        """,
+    ),
+    on(
+        PostPublished,
+        "an answer finds its parent, whichever of them came first",
+        _STATUS,
+        _status,
+        """
+        WITH child AS (
+            SELECT s.id FROM fact f JOIN statuses s ON s.id = f.id WHERE f.in_reply_to_uri IS NOT NULL
+            UNION SELECT s.id FROM fact f JOIN statuses s ON s.in_reply_to_uri = f.uri
+        )
+        UPDATE statuses s SET in_reply_to_account = p.account,
+            in_reply_to = CASE WHEN p.deleted IS NULL THEN p.id END
+        FROM child c, statuses p
+        WHERE s.id = c.id AND p.uri = s.in_reply_to_uri AND p.id <> s.id
+        """,
+        """
+        WITH child AS (
+            SELECT s.id FROM fact f JOIN statuses s ON s.id = f.id WHERE f.in_reply_to_uri IS NOT NULL
+            UNION SELECT s.id FROM fact f JOIN statuses s ON s.in_reply_to_uri = f.uri
+        ), counted AS (
+            UPDATE statuses s SET counted = true FROM child c
+            WHERE s.id = c.id AND NOT s.counted AND s.deleted IS NULL AND s.in_reply_to_account IS NOT NULL
+                AND s.visibility IN ('public', 'unlisted')
+            RETURNING s.in_reply_to_uri
+        )
+        UPDATE statuses p SET replies = p.replies + c.answers
+        FROM (SELECT in_reply_to_uri, count(*) AS answers FROM counted GROUP BY in_reply_to_uri) c
+        WHERE p.uri = c.in_reply_to_uri
+        """,
+    ),
+)
+
+PROJECTION = Projection(
+    "statuses",
+    TABLES,
+    {"statuses": "id", "status_revisions": "status, position, n", "audience": "status, account"},
+    RULES,
+)

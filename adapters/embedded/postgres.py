@@ -17,7 +17,7 @@ from urllib.parse import quote
 import psycopg
 
 from adapters.embedded.places import read_or_make_secret, socket_directory
-from adapters.embedded.processes import EmbeddedError, run_to_end, spawn, stop, tail, wait_until_left
+from adapters.embedded.processes import EmbeddedError, check_reachable, run_to_end, spawn, stop, tail, wait_until_left
 
 OWNER_ROLE = "daybook"
 DATABASE = "daybook"
@@ -84,6 +84,8 @@ class EmbeddedPostgres:
         Raises EmbeddedError with the end of the server's log.
         """
         binaries = find_binaries(self.cluster)
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_reachable(binaries / "postgres", self.cluster)
         if not (self.cluster / "PG_VERSION").exists():
             self._make_cluster(binaries)
         wait_until_left(self.cluster, "postgres", timeout_s=self.predecessor_timeout_s)
@@ -121,6 +123,7 @@ class EmbeddedPostgres:
         read_or_make_secret(password_file)
         # Made aside and renamed, so that an interrupted start leaves no half a cluster behind.
         draft = self.data / "postgres.new"
+        wait_until_left(draft, "postgres", timeout_s=self.predecessor_timeout_s)
         shutil.rmtree(draft, ignore_errors=True)
         run_to_end(
             [

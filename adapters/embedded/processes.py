@@ -9,6 +9,7 @@ import ctypes
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -40,8 +41,7 @@ def spawn(
 
     With `plain_user`, root is mapped to an ordinary user id for the child. Output goes to `log`, else to ours.
     """
-    chain = [*_as_plain_user(plain_user), _tool("setpriv"), "--pdeathsig", death_signal.name.removeprefix("SIG")]
-    chain += ["sh", "-c", _UNLESS_ORPHANED, str(os.getpid()), *command]
+    chain = _chain(command, death_signal, plain_user=plain_user)
     if log is None:
         return subprocess.Popen(chain, stdin=subprocess.DEVNULL, env=environ, start_new_session=True)  # noqa: S603
     _rotate(log)
@@ -57,8 +57,8 @@ def spawn(
 
 
 def run_to_end(command: Sequence[str], *, plain_user: bool = False) -> None:
-    """Run a command that must succeed; raises EmbeddedError with what it said."""
-    chain = [*_as_plain_user(plain_user), *command]
+    """Run a command that must succeed, and that is killed when we are; raises EmbeddedError with what it said."""
+    chain = _chain(command, signal.SIGKILL, plain_user=plain_user)
     done = subprocess.run(chain, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode == 0:
         return
@@ -110,6 +110,23 @@ def wait_until_left(directory: Path, program: str, *, timeout_s: float) -> None:
         time.sleep(POLL_S)
 
 
+def check_reachable(*places: Path) -> None:
+    """Raise EmbeddedError when root, once it is a plain user, could not enter the way to one of `places`.
+
+    Without its powers root is an owner like others: somebody else's private folder is closed to it.
+    """
+    if os.geteuid() != 0:
+        return
+    for place in places:
+        for folder in place.resolve().parents:
+            found = folder.stat()
+            if found.st_uid != 0 and not found.st_mode & stat.S_IXOTH:
+                raise EmbeddedError(
+                    f"{folder} is another user's private folder, which PostgreSQL can't enter when root starts it: "
+                    "start Daybook as that user, or put it and DAYBOOK_DATA elsewhere."
+                )
+
+
 def tail(log: Path) -> str:
     """The last lines of a log, for a message about why its writer ended."""
     if not log.exists():
@@ -123,6 +140,11 @@ def _works_in(entry: Path, wanted: str, program: str) -> bool:
         return running == program and str((entry / "cwd").readlink()) == wanted
     except OSError:  # it ended meanwhile, or is another user's
         return False
+
+
+def _chain(command: Sequence[str], death_signal: signal.Signals, *, plain_user: bool) -> list[str]:
+    bound = [_tool("setpriv"), "--pdeathsig", death_signal.name.removeprefix("SIG")]
+    return [*_as_plain_user(plain_user), *bound, "sh", "-c", _UNLESS_ORPHANED, str(os.getpid()), *command]
 
 
 def _as_plain_user(plain_user: bool) -> list[str]:

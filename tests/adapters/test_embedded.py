@@ -113,6 +113,24 @@ def test_two_servers_never_share_a_cluster(postgres_server: EmbeddedPostgres) ->
         EmbeddedPostgres(postgres_server.data, predecessor_timeout_s=0.1).start()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives up its powers")
+def test_root_is_told_when_the_way_lies_through_another_users_private_folder(tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    os.chown(private, 1234, 1234)
+    with pytest.raises(EmbeddedError, match="private is another user's private folder"):
+        EmbeddedPostgres(private / "data").start()
+
+
+def test_a_cluster_whose_making_was_cut_off_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "postgres.new").mkdir()
+    (tmp_path / "postgres.new" / "PG_VERSION").write_text("18\n")
+    server = EmbeddedPostgres(tmp_path)
+    server.start()
+    server.stop()
+    assert not (tmp_path / "postgres.new").exists()
+
+
 def test_a_cluster_of_another_major_version_asks_for_its_own_binaries(tmp_path: Path) -> None:
     (tmp_path / "PG_VERSION").write_text("9\n")
     with pytest.raises(EmbeddedError, match=r"PostgreSQL 9, .* PG_BINDIR"):

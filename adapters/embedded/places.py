@@ -11,26 +11,46 @@ from adapters.embedded.processes import EmbeddedError
 
 # A socket's path is limited to 108 bytes with its NUL (unix(7)); the file's own name needs some of them.
 SOCKET_DIRECTORY_BYTES_MAX = 80
+SOCKET_BASE_BYTES_MAX = 40
 SECRET_BYTES = 32
 
 
 def socket_directory(data: Path) -> Path:
-    """The directory of an instance's sockets, made with mode 700: `data/run` where that is short enough.
+    """The directory of an instance's sockets, made with mode 700: `data/run`.
 
-    Otherwise a short one under $XDG_RUNTIME_DIR or the temporary directory, the same for the same `data`.
-    Raises EmbeddedError when somebody else owns it.
+    Where that path is too long, `data/run` is a link to a short one under $XDG_RUNTIME_DIR or a temporary directory, so
+    that every process finds the same one, whatever its environment. Raises EmbeddedError when somebody else owns it.
     """
     place = data / "run"
     if len(os.fsencode(place)) > SOCKET_DIRECTORY_BYTES_MAX:
-        digest = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
-        base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-        place = Path(base) / f"daybook-{os.geteuid()}-{digest}"
+        place = _linked(place)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = place.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise EmbeddedError(f"{place} belongs to somebody else: remove it, or set DAYBOOK_DATA to a shorter path.")
     place.chmod(0o700)
     return place
+
+
+def _linked(link: Path) -> Path:
+    if link.is_symlink():
+        target = link.readlink()
+        if os.access(target.parent, os.W_OK | os.X_OK):
+            return target
+        link.unlink()
+    digest = hashlib.sha256(os.fsencode(link)).hexdigest()[:16]
+    target = _short_base() / f"daybook-{os.geteuid()}-{digest}"
+    link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    link.symlink_to(target)
+    return target
+
+
+def _short_base() -> Path:
+    for base in (os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp", "/dev/shm"):  # noqa: S108
+        short = 0 < len(os.fsencode(base)) <= SOCKET_BASE_BYTES_MAX
+        if short and os.access(base, os.W_OK | os.X_OK):
+            return Path(base)
+    raise EmbeddedError("No directory for sockets has a path short enough: set DAYBOOK_DATA to a shorter path.")
 
 
 def read_or_make_secret(path: Path) -> str:

@@ -108,7 +108,7 @@ class Fetcher:
             except UrlRefused as problem:
                 raise FetchRefused(problem.reason) from None
             except httpx.TransportError as problem:
-                if not isinstance(problem, httpx.ProtocolError | httpx.PoolTimeout):
+                if _is_unreachable(problem):
                     self._remember_unreachable(url)
                 raise FetchFailed(f"The peer cannot be reached: {problem}") from None
             if isinstance(answer, _Page):
@@ -172,6 +172,13 @@ def _split(url: str) -> tuple[str, str]:
     except UrlRefused as problem:
         raise FetchRefused(problem.reason) from None
     return asked, fragment
+
+
+def _is_unreachable(problem: httpx.TransportError) -> bool:
+    """Whether the host is to blame: a broken connection may be chance, and a full pool is our own."""
+    return isinstance(problem, httpx.ConnectError | httpx.TimeoutException) and not isinstance(
+        problem, httpx.PoolTimeout
+    )
 
 
 def _redirected(url: str, location: str) -> str:

@@ -164,13 +164,15 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first vetted address that answers.
 
-        `timeout` (seconds) holds for the resolving and for all addresses together. Raises AddressRefused, and
-        httpcore's ConnectError and ConnectTimeout.
+        `timeout` (seconds) holds for the resolving and for all addresses together, each of which gets its share, so
+        that one that swallows packets does not hide the others. Raises AddressRefused, and httpcore's ConnectError and
+        ConnectTimeout.
         """
         try:
             async with asyncio.timeout(timeout):
                 addresses, port = await self._targets(host, port)
-                return await self._first_to_answer(addresses, port, local_address, socket_options)
+                share_s = None if timeout is None else timeout / len(addresses)
+                return await self._first_to_answer(addresses, port, share_s, local_address, socket_options)
         except TimeoutError:
             raise httpcore.ConnectTimeout(f"{host} did not answer in time.") from None
 
@@ -201,13 +203,14 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         self,
         addresses: list[str],
         port: int,
+        share_s: float | None,
         local_address: str | None,
         socket_options: Iterable[_SocketOption] | None,
     ) -> httpcore.AsyncNetworkStream:
         for address in addresses[:-1]:
-            with contextlib.suppress(httpcore.ConnectError):
-                return await self._dialler.connect_tcp(address, port, None, local_address, socket_options)
-        return await self._dialler.connect_tcp(addresses[-1], port, None, local_address, socket_options)
+            with contextlib.suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                return await self._dialler.connect_tcp(address, port, share_s, local_address, socket_options)
+        return await self._dialler.connect_tcp(addresses[-1], port, share_s, local_address, socket_options)
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
@@ -283,6 +286,8 @@ def _httpx_errors() -> Generator[None]:
         raise httpx.PoolTimeout("Too many connections are open already.") from problem
     except httpcore.TimeoutException as problem:
         raise httpx.TimeoutException(str(problem) or "The peer took too long.") from problem
+    except httpcore.ConnectError as problem:
+        raise httpx.ConnectError(str(problem) or "No connection could be made.") from problem
     except httpcore.NetworkError as problem:
         raise httpx.NetworkError(str(problem) or "The connection failed.") from problem
     except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as problem:

@@ -41,7 +41,7 @@ class SignatureRefused(Exception):
 class PublicKey:
     """A key ready to verify with: its id, the actor's id, and the key's own bytes (DER, SubjectPublicKeyInfo).
 
-    Made by `load_public_key`; keep it, because reading the PEM costs more than a verification.
+    Made by `load_public_key`; keep it rather than reading the PEM for each request.
     """
 
     key_id: str

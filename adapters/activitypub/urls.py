@@ -28,7 +28,6 @@ _SHAPE: Final = re.compile(
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 
-@lru_cache(maxsize=_CACHE_MAX)
 def origin_of(uri: str) -> str | None:
     """Scheme, host and port of `uri` as `https://good.test` or `https://good.test:8443`.
 
@@ -36,7 +35,24 @@ def origin_of(uri: str) -> str | None:
     every parser reads alike: user information, control characters, blanks, backslashes, a percent sign or trailing dot
     in the host, a port over 65,535, more than 2,048 bytes.
     """
-    if len(uri) > URL_BYTES_MAX or not _encodes_within(uri, URL_BYTES_MAX):
+    # Before the cache, which would hold on to whatever a stranger sends.
+    return _origin(uri) if len(uri) <= URL_BYTES_MAX else None
+
+
+def same_origin(one: str, other: str) -> bool:
+    """Whether both are http(s) URLs of one origin; False when either has none."""
+    origin = origin_of(one)
+    return origin is not None and origin == origin_of(other)
+
+
+def without_fragment(uri: str) -> str:
+    """The document that `uri` lies in: everything before its first `#`."""
+    return uri.partition("#")[0]
+
+
+@lru_cache(maxsize=_CACHE_MAX)
+def _origin(uri: str) -> str | None:
+    if not _encodes_within(uri, URL_BYTES_MAX):
         return None
     found = _SHAPE.fullmatch(uri)
     if found is None:
@@ -50,17 +66,6 @@ def origin_of(uri: str) -> str | None:
     if not 0 < int(port) <= PORT_MAX:
         return None
     return f"{scheme}://{host}:{int(port)}"
-
-
-def same_origin(one: str, other: str) -> bool:
-    """Whether both are http(s) URLs of one origin; False when either has none."""
-    origin = origin_of(one)
-    return origin is not None and origin == origin_of(other)
-
-
-def without_fragment(uri: str) -> str:
-    """The document that `uri` lies in: everything before its first `#`."""
-    return uri.partition("#")[0]
 
 
 def _encodes_within(text: str, bytes_max: int) -> bool:

@@ -65,6 +65,7 @@ class Network(httpcore.AsyncNetworkBackend):
     dialled: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     asked: list[Asked] = field(default_factory=list[Asked])
     dead: set[str] = field(default_factory=set[str])
+    swallowing: set[str] = field(default_factory=set[str])
     scripts: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
 
     async def resolve(self, host: str, port: int) -> Sequence[str]:
@@ -85,6 +86,10 @@ class Network(httpcore.AsyncNetworkBackend):
         self.dialled.append((host, port))
         if host in self.dead:
             raise httpcore.ConnectError("nobody there")
+        if host in self.swallowing:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.Event().wait(), timeout)
+            raise httpcore.ConnectTimeout("nothing came back")
         backend: Any = httpcore.AnyIOBackend()
         return await backend.connect_tcp("127.0.0.1", self.port, timeout)
 

@@ -315,6 +315,18 @@ async def test_s24_a_host_that_did_not_answer_is_not_dialled_for_five_minutes(tm
         assert await fetcher.get_document(NOTE)
 
 
+async def test_a_connection_that_breaks_is_temporary_and_not_held_against_the_host(tmp_path: Path) -> None:
+    async def hang_up(writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    async with network(tmp_path) as net, fetching(net) as fetcher:
+        net.answers[NOTE] = hang_up
+        with pytest.raises(FetchFailed):
+            await fetcher.get_document(NOTE)
+        net.answers[NOTE] = response(BODY)
+        assert await fetcher.get_document(NOTE)
+
+
 async def test_a_name_that_does_not_resolve_is_temporary(tmp_path: Path) -> None:
     async with network(tmp_path) as net, fetching(net) as fetcher:
         with pytest.raises(FetchFailed):

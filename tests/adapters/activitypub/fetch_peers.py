@@ -60,6 +60,7 @@ class Network(httpcore.AsyncNetworkBackend):
     """Names, what was dialled, and what the one server behind it all answers, by URL."""
 
     port: int = 0
+    scheme: str = "https"
     names: dict[str, list[list[str]]] = field(default_factory=lambda: {host: [[PUBLIC]] for host in HOSTS})
     answers: dict[str, bytes | Script] = field(default_factory=dict[str, bytes | Script])
     dialled: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
@@ -106,7 +107,7 @@ class Network(httpcore.AsyncNetworkBackend):
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
                 headers = [(n.lower(), v.strip()) for n, _, v in (line.partition(":") for line in head[1:-2])]
                 target = head[0].split(" ")[1]
-                url = f"https://{dict(headers)['host']}{target}"
+                url = f"{self.scheme}://{dict(headers)['host']}{target}"
                 self.asked.append(Asked(url, target, headers))
                 answer = self.answers.get(url, response(b"", status=404))
                 if isinstance(answer, bytes):
@@ -137,15 +138,15 @@ def redirect(to: str, status: int = 302) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def network(tmp_path: Path) -> AsyncIterator[Network]:
+async def network(tmp_path: Path, *, scheme: str = "https") -> AsyncIterator[Network]:
     """A running server and what stands before it."""
-    made = Network()
+    made = Network(scheme=scheme)
     certificate, key = _certificate()
     file = tmp_path / "server.pem"
     file.write_bytes(certificate + key)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(file)
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0, ssl=tls if scheme == "https" else None)
     made.port = server.sockets[0].getsockname()[1]
     try:
         yield made

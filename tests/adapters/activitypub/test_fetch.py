@@ -10,8 +10,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from adapters.activitypub.fetch import FetchFailed, FetchGone, FetchLimits, FetchRefused
+from adapters.activitypub.fetch import Fetcher, FetchFailed, FetchGone, FetchLimits, FetchRefused
 from adapters.activitypub.fetch_documents import is_activity_media_type
+from adapters.activitypub.guard import GuardedTransport, GuardPolicy
 from adapters.activitypub.signatures import SignedRequest, load_public_key, parse_signature, verify
 from adapters.activitypub.signatures_sign import SigningKey
 from tests.adapters.activitypub.fetch_peers import (
@@ -45,6 +46,19 @@ async def refusal(net: Network, url: str = NOTE, limits: FetchLimits | None = No
         with pytest.raises(FetchRefused) as caught:
             await fetcher.get_document(url)
         return caught.value.reason
+
+
+@pytest.mark.parametrize("host", ["a.test", "localhost", "127.0.0.1"])
+async def test_in_trials_documents_come_by_plain_http_from_loopback(tmp_path: Path, host: str) -> None:
+    async with network(tmp_path, scheme="http") as net:
+        mapped = host == "a.test"
+        url = "http://a.test/n" if mapped else f"http://{host}:{net.port}/n"
+        policy = GuardPolicy(name_map={"a.test": ("127.0.0.1", net.port)}) if mapped else GuardPolicy(loopback=True)
+        transport = GuardedTransport(policy)
+        net.answers[url] = document(url)
+        found = await Fetcher(transport, own_origin="http://b.test", clock=Clock()).get_document(url)
+        assert found.document["id"] == url
+        await transport.aclose()
 
 
 async def test_a_document_comes_with_its_bytes_and_where_and_when_it_was_found(tmp_path: Path) -> None:

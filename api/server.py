@@ -4,22 +4,12 @@ import datetime as dt
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
-import msgspec
-
 from adapters.config import Settings
 from adapters.passwords import Passwords
 from adapters.postgres.oauth import OAuthStore
 from adapters.postgres.tokens import TokenCache
 from adapters.postgres.users import UserStore
-
-
-class Usage(msgspec.Struct, frozen=True):
-    """How much is here: local accounts, local statuses, known servers, and accounts that posted this month."""
-
-    users: int
-    statuses: int
-    domains: int
-    active_month: int
+from projections.usage import Usage
 
 
 @runtime_checkable

@@ -123,7 +123,7 @@ class Account(msgspec.Struct, frozen=True):
 
 
 INITIAL = Account()
-TOUCHED_BY_REMOTE = False
+TOUCHED_BY_REMOTE: bool = False
 
 
 def stream(command: AccountCommand) -> str:

@@ -82,7 +82,7 @@ class Follow(msgspec.Struct, frozen=True):
 
 
 INITIAL = Follow()
-TOUCHED_BY_REMOTE = True
+TOUCHED_BY_REMOTE: bool = True
 
 
 def stream(command: FollowCommand) -> str:

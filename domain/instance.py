@@ -32,7 +32,7 @@ InstanceEvent = InstanceFounded
 InstanceCommand = FoundInstance
 Instance = InstanceFounded | None
 INITIAL: Instance = None
-TOUCHED_BY_REMOTE = False
+TOUCHED_BY_REMOTE: bool = False
 
 
 def stream(command: InstanceCommand) -> str:

@@ -128,7 +128,7 @@ class Post(msgspec.Struct, frozen=True):
 
 
 INITIAL = Post()
-TOUCHED_BY_REMOTE = False
+TOUCHED_BY_REMOTE: bool = False
 
 
 def stream(command: PostCommand) -> str:

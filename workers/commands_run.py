@@ -1,8 +1,10 @@
 """The commands that run an instance or a part of it."""
 
+import asyncio
 import os
 
 from adapters.config import Settings, load_settings
+from adapters.first_account import prepare_database, prepare_instance
 from adapters.first_start import attached
 from adapters.first_start import migrate as migrate_database
 from workers.up import FirstAccount, console_of
@@ -35,4 +37,7 @@ def migrate() -> None:
 
 
 def _prepare(settings: Settings) -> tuple[Settings, FirstAccount | None]:
-    return migrate_database(settings), None
+    settings = migrate_database(settings)
+    prepare_database(settings)
+    first = asyncio.run(prepare_instance(settings))
+    return settings, FirstAccount(username=first.username, email=first.email or first.username, password=first.password)

@@ -1,0 +1,59 @@
+"""What a fresh instance gets once its schema is there: secrets, read models, its founding, its first account."""
+
+from typing import NamedTuple
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from adapters.accounts import new_password
+from adapters.codec import Codec
+from adapters.config import Settings
+from adapters.master_key import load_master_key
+from adapters.postgres import generations, secrets
+from adapters.wiring import Server
+
+USERNAME = "admin"
+
+
+class Prepared(NamedTuple):
+    """Who can log in; the password only when the account was made just now, since it is kept nowhere."""
+
+    username: str
+    email: str | None
+    password: str | None
+
+
+def prepare_database(settings: Settings) -> None:
+    """As the owner: the secrets, and tables for read models by this code; drops generations that nobody reads."""
+    assert settings.database_url is not None and settings.database_app_url is not None, "only an owner prepares"
+    with psycopg.connect(settings.database_url, autocommit=True) as owner:
+        secrets.ensure_secrets(owner, Codec(load_master_key(settings)))
+        there = generations.all_of_them(owner)
+        for generation in there:
+            outdated = generation.code_hash != generations.code_hash()
+            if generation.status == "kept" or (generation.status == "building" and outdated):
+                generations.drop(owner, generation)
+        if not any(one.code_hash == generations.code_hash() and one.status != "kept" for one in there):
+            role = conninfo_to_dict(settings.database_app_url).get("user")
+            made = generations.create(owner, str(role or owner.info.user))
+            if not any(one.status == "live" for one in there) and _log_is_empty(owner):
+                generations.switch(owner, made)
+
+
+async def prepare_instance(settings: Settings) -> Prepared:
+    """Found the instance, once, and make its first account when there is none."""
+    server = Server(settings)
+    async with server.running():
+        await server.accounts.found(secrets.public_pem(server.instance_key))
+        first = await server.accounts.first()
+        if first is not None:
+            return Prepared(*first, None)
+        password = new_password()
+        email = f"{USERNAME}@{settings.domain.partition(':')[0]}"
+        await server.accounts.create(USERNAME, email, password, role="owner")
+        return Prepared(USERNAME, email, password)
+
+
+def _log_is_empty(owner: psycopg.Connection) -> bool:
+    row = owner.execute("SELECT position = 0 FROM log.head").fetchone()
+    return bool(row and row[0])

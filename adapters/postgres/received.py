@@ -1,0 +1,140 @@
+"""What comes from elsewhere into the log: verified activities (the inbox) and actors' documents (the fetcher).
+
+With `dispatch` these are the only three that append; `tests/test_writers.py` sees to it that there is no fourth.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import psycopg
+
+from adapters.activitypub.fetch_documents import FetchedDocument
+from adapters.activitypub.remote_keys import StoredKey
+from adapters.activitypub.signatures import VerifiedRequest
+from adapters.codec import Codec, Pepper
+from adapters.postgres.reads import Pool
+from adapters.postgres.writer import Appended, GroupWriter, NewEvent
+from adapters.unavailable import Unavailable
+from domain.activity import ActivityReceived, ActivityReceivedAgain, DocumentFetched, Evidence
+from domain.events import Event
+
+# What says the same however often it comes; everything else may be meant again (follow, undo, follow).
+CONTENT = frozenset({"Create", "Update", "Delete", "Announce", "Flag"})
+
+Receipt = Literal["stored", "replayed", "repeated", "stored again"]
+
+# The first event of a remote activity's stream, to see by which inbox it came.
+_FIRST = """
+    SELECT e.topic, e.state, k.wrapped_key FROM log.events e JOIN keys.event_keys k ON k.position = e.notification_id
+    WHERE e.once = %s
+"""
+_KEY = "SELECT key_id, actor, pem FROM app.remote_keys WHERE key_id = %s"
+_WITHDRAW = "DELETE FROM app.remote_keys WHERE actor = %s AND NOT key_id = ANY(%s)"
+_KEEP = """
+    INSERT INTO app.remote_keys (key_id, actor, pem, fetched_at) VALUES (%s, %s, %s, %s)
+    ON CONFLICT (key_id) DO UPDATE SET actor = excluded.actor, pem = excluded.pem, fetched_at = excluded.fetched_at
+"""
+_LAST_DIGEST = "SELECT digest FROM app.documents WHERE uri = %s"
+_REMEMBER_DIGEST = """
+    INSERT INTO app.documents (uri, digest) VALUES (%s, %s) ON CONFLICT (uri) DO UPDATE SET digest = excluded.digest
+"""
+
+
+class Inbox:
+    """Appends verified activities; what may not stand twice is decided inside the append."""
+
+    def __init__(self, writer: GroupWriter, pool: Pool, codec: Codec, pepper: Pepper) -> None:
+        self._writer = writer
+        self._pool = pool
+        self._codec = codec
+        self._pepper = pepper
+
+    async def receive(
+        self, verified: VerifiedRequest, activity_id: str | None, kind: str, inbox: str, now: datetime
+    ) -> Receipt:
+        """Store an activity that came by the path `inbox`; returns when it is durable. Raises Unavailable."""
+        digest = hashlib.sha256(verified.body).digest()
+        stream = f"activity:{self._pepper.hash(verified.signer, activity_id or digest).hex()}"
+        content = self._pepper.hash("content", stream, digest) if kind in CONTENT else None
+        signature = self._pepper.hash("signature", verified.key_id, verified.signature)
+        event = _received(verified, inbox, now)
+        appended = await self._append(stream, event, content, signature)
+        if appended.outcome == "repeated" and content is not None:
+            return await self._again(stream, content, event, signature)
+        return "replayed" if appended.outcome == "replayed" else "stored"
+
+    async def _again(self, stream: str, content: bytes, event: ActivityReceived, signature: bytes) -> Receipt:
+        async with self._pool.connection() as connection:
+            row = await (await connection.execute(_FIRST, [content], binary=True)).fetchone()
+        assert row is not None, "what is repeated stands in the log"
+        first = self._codec.open(stream, *row)
+        if isinstance(first, ActivityReceived) and first.inbox == event.inbox:
+            return "repeated"
+        copy = self._pepper.hash("copy", content, event.inbox)
+        again = ActivityReceivedAgain(signer=event.signer, inbox=event.inbox, received_at=event.received_at)
+        appended = await self._append(stream, again, copy, signature)
+        return "stored again" if appended.outcome == "stored" else "repeated"
+
+    async def _append(self, stream: str, event: Event, once: bytes | None, signature: bytes) -> Appended:
+        sealed = self._codec.seal(stream, event)
+        future = self._writer.submit([NewEvent(stream, None, sealed, once, signature)])
+        return await asyncio.shield(asyncio.wrap_future(future))
+
+
+class FetchedKeys:
+    """adapters.activitypub.remote_keys.KeyStore: keys in schema `app`, the actors' documents in the log."""
+
+    def __init__(self, writer: GroupWriter, pool: Pool, codec: Codec, pepper: Pepper) -> None:
+        self._writer = writer
+        self._pool = pool
+        self._codec = codec
+        self._pepper = pepper
+
+    async def load(self, key_id: str) -> StoredKey | None:
+        """The key of exactly that id."""
+        rows = await self._run(_KEY, [key_id])
+        return StoredKey(*rows[0]) if rows else None
+
+    async def save(self, keys: Sequence[StoredKey], document: FetchedDocument) -> None:
+        """Append the document when it differs from the last; then keep its keys, and withdraw the actor's others."""
+        digest = hashlib.sha256(document.body).digest()
+        last = await self._run(_LAST_DIGEST, [document.final_url])
+        if not last or last[0][0] != digest:
+            await self._append(document)
+            await self._run(_REMEMBER_DIGEST, [document.final_url, digest])
+        for actor in {key.actor for key in keys}:
+            await self._run(_WITHDRAW, [actor, [key.key_id for key in keys]])
+        for key in keys:
+            await self._run(_KEEP, [key.key_id, key.actor, key.pem, document.fetched_at])
+
+    async def _append(self, document: FetchedDocument) -> None:
+        stream = f"document:{self._pepper.hash('document', document.final_url).hex()}"
+        event = DocumentFetched(
+            uri=document.final_url,
+            raw=document.body,
+            content_type=document.content_type,
+            fetched_at=document.fetched_at,
+        )
+        future = self._writer.submit([NewEvent(stream, None, self._codec.seal(stream, event))])
+        await asyncio.shield(asyncio.wrap_future(future))
+
+    async def _run(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
+        try:
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(sql.encode(), values, binary=True)
+                return await cursor.fetchall() if cursor.description else []
+        except psycopg.OperationalError as error:
+            raise Unavailable("PostgreSQL") from error
+
+
+def _received(verified: VerifiedRequest, inbox: str, now: datetime) -> ActivityReceived:
+    evidence = Evidence(
+        key_id=verified.key_id,
+        signed_lines=verified.signing_string,
+        signature=verified.signature,
+        key=verified.key,
+    )
+    return ActivityReceived(signer=verified.signer, inbox=inbox, raw=verified.body, evidence=evidence, received_at=now)

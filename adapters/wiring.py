@@ -1,0 +1,147 @@
+"""The composition root: what a process is made of, wired once, by hand."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from psycopg_pool import AsyncConnectionPool
+
+from adapters.accounts import Accounts
+from adapters.activitypub.fetch import Fetcher
+from adapters.activitypub.guard import GuardedTransport, GuardPolicy
+from adapters.activitypub.remote_keys import RemoteKeys
+from adapters.activitypub.signatures_sign import SigningKey
+from adapters.codec import Codec, Pepper
+from adapters.config import Settings
+from adapters.interpreter.interpret import Interpreter
+from adapters.local_ids import LocalIds
+from adapters.master_key import load_master_key
+from adapters.passwords import Passwords
+from adapters.positions import Positions
+from adapters.postgres import generations, secrets
+from adapters.postgres.event_log import PostgresEventLog, PostgresFacts
+from adapters.postgres.oauth import OAuthStore
+from adapters.postgres.projecting import Projector
+from adapters.postgres.reads import Pool, Reads
+from adapters.postgres.received import FetchedKeys, Inbox
+from adapters.postgres.tokens import TokenCache, keep_current
+from adapters.postgres.users import UserStore
+from adapters.postgres.writer import GroupWriter
+from domain.dispatch import Concept, Decided, Dispatch
+from projections.catalogue import PROJECTIONS
+from projections.usage import Usage, usage
+
+APP_CONNECTIONS_MAX = 8
+
+
+def utc_now() -> datetime:
+    """The one clock."""
+    return datetime.now(UTC)
+
+
+class Server:
+    """Everything that answering requests needs. Open it with `running` before use.
+
+    Raises SettingsError when the database was never set up or the master key is another's.
+    """
+
+    def __init__(self, settings: Settings, now: Callable[[], datetime] = utc_now) -> None:
+        dsn = settings.database_app_url
+        assert dsn is not None and settings.redis_url is not None, "settings must be attached first"
+        self.settings = settings
+        self.now = now
+        self.codec = Codec(load_master_key(settings))
+        with psycopg.connect(dsn) as connection:
+            self.pepper = Pepper(secrets.read_secret(connection, self.codec, secrets.PEPPER))
+            key = secrets.private_key(secrets.read_secret(connection, self.codec, secrets.INSTANCE_KEY))
+            row = connection.execute("SELECT epoch FROM log.head").fetchone()
+        assert row is not None, "the migrations make the head"
+        self.epoch: str = row[0]
+        self.instance_key = key
+        self.ids = LocalIds(now)
+        self.passwords = Passwords()
+        self.pool: Pool = AsyncConnectionPool(
+            dsn,
+            min_size=1,
+            max_size=APP_CONNECTIONS_MAX,
+            open=False,
+            kwargs={"autocommit": True, "application_name": "daybook serve"},
+        )
+        self.oauth = OAuthStore(self.pool)
+        self.users = UserStore(self.pool)
+        self.tokens = TokenCache(self.oauth)
+        self.reads = Reads(dsn)
+        self.positions = Positions(settings.redis_url)
+        self._dsn = dsn
+        self._writer: GroupWriter | None = None
+
+    async def do(self, concept: Concept, command: Any, token: int | None = None) -> Decided:
+        """Run a command; with `token`, that token's later reads wait for what was decided.
+
+        Raises Refused, FactsBehind, Unavailable.
+        """
+        decided = await self.dispatch(concept, command)
+        if token is not None and decided.position:
+            await self.positions.remember(token, self.epoch, decided.position)
+        return decided
+
+    async def written_by(self, token: int) -> int:
+        """The position that this token's reads must have passed; the head's, while Redis does not say."""
+        position = await self.positions.last_of(token, self.epoch)
+        return (await self.reads.head())[0] if position is None else position
+
+    async def usage(self) -> Usage:
+        """How much is here. Raises Unavailable."""
+        row = await self.reads.view().row(usage())
+        assert row is not None, "counting always answers"
+        return Usage(*row)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Open pools and start what listens; close all of it at the end."""
+        self._open_log()
+        await self.pool.open()
+        current = asyncio.create_task(keep_current(self.tokens, self._dsn), name="keep tokens current")
+        transport = GuardedTransport(_policy(self.settings))
+        fetcher = Fetcher(
+            transport, own_origin=self.settings.origin, clock=self.now, signer=_signer(self.settings, self.instance_key)
+        )
+        assert self._writer is not None, "just opened"
+        store = FetchedKeys(self._writer, self.pool, self.codec, self.pepper)
+        self.keys = RemoteKeys(fetcher, store, clock=self.now)
+        try:
+            async with self.reads.running():
+                yield
+        finally:
+            current.cancel()
+            await asyncio.gather(current, return_exceptions=True)
+            await self.keys.aclose()
+            await transport.aclose()
+            await asyncio.to_thread(self._writer.close)
+            await self.pool.close()
+            await self.positions.aclose()
+
+    def _open_log(self) -> None:
+        self._writer = GroupWriter(self._dsn)
+        log = PostgresEventLog(self._writer, self.pool, self.codec)
+        self.dispatch = Dispatch(log, PostgresFacts(self.reads), self.now)
+        self.inbox = Inbox(self._writer, self.pool, self.codec, self.pepper)
+        self.accounts = Accounts(self.dispatch, self.users, self.pool, self.codec, self)
+
+
+def make_projector(settings: Settings, dsn: str, generation: generations.Generation) -> Projector:
+    """A projector into one generation, for this instance's own log."""
+    codec = Codec(load_master_key(settings))
+    return Projector(dsn, generation, codec, Interpreter(settings.origin), settings.origin, PROJECTIONS)
+
+
+def _policy(settings: Settings) -> GuardPolicy:
+    return GuardPolicy(name_map=settings.name_map, loopback=settings.loopback)
+
+
+def _signer(settings: Settings, key: RSAPrivateKey) -> SigningKey:
+    return SigningKey(f"{settings.origin}/actor#main-key", key)

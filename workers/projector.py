@@ -1,0 +1,105 @@
+"""`daybook project`: follows the log and keeps the live generation true; builds one first where the code is new."""
+
+import logging
+import signal
+import threading
+import time
+from types import FrameType
+
+import psycopg
+
+from adapters.config import Settings
+from adapters.postgres.generations import Generation
+from adapters.postgres.projecting import Projector
+from adapters.postgres.tailing import Tail
+from adapters.wiring import make_projector
+
+BATCH_MAX = 2_000
+RETRY_FIRST_S = 0.1
+RETRY_MAX_S = 5.0
+POLL_S = 1.0
+PROGRESS_EVERY_S = 2.0
+_log = logging.getLogger("daybook.project")
+
+
+def project(settings: Settings) -> None:
+    """Project until SIGTERM or SIGINT. A database that does not answer is waited for; nothing parks because of it."""
+    stopping = threading.Event()
+
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    follow(settings, stopping)
+
+
+def follow(settings: Settings, stopping: threading.Event) -> None:
+    """Project until `stopping` is set."""
+    pause_s = RETRY_FIRST_S
+    while not stopping.is_set():
+        try:
+            _Follower(settings, stopping).run()
+            pause_s = RETRY_FIRST_S
+        except psycopg.OperationalError as error:
+            _log.warning("the database does not answer (%s); trying again in %.1f s", str(error).strip(), pause_s)
+            stopping.wait(pause_s)
+            pause_s = min(2 * pause_s, RETRY_MAX_S)
+
+
+class _Follower:
+    """One life of the projector: a listening connection, and a projector of the generation that is ours."""
+
+    def __init__(self, settings: Settings, stopping: threading.Event) -> None:
+        assert settings.database_app_url is not None, "settings must be attached first"
+        self._settings = settings
+        self._dsn = settings.database_app_url
+        self._stopping = stopping
+        self._tail = Tail(self._dsn)
+        self._generation: Generation | None = None
+        self._projector: Projector | None = None
+        self._said_at = 0.0
+
+    def run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                if self._projector is None and not self._take_up():
+                    self._tail.wait(POLL_S)
+                    continue
+                self._catch_up()
+                if not self._stopping.is_set() and self._tail.wait(POLL_S):
+                    self._let_go()
+        finally:
+            self._let_go()
+            self._tail.close()
+
+    def _take_up(self) -> bool:
+        generation = self._tail.ours()
+        if generation is None or not self._tail.claim(generation):
+            return False
+        self._generation = generation
+        self._projector = make_projector(self._settings, self._dsn, generation)
+        return True
+
+    def _let_go(self) -> None:
+        if self._projector is not None and self._generation is not None:
+            self._projector.reset()
+            self._tail.release(self._generation)
+        self._projector = self._generation = None
+
+    def _catch_up(self) -> None:
+        assert self._projector is not None and self._generation is not None, "taken up before"
+        while not self._stopping.is_set() and self._projector.step(BATCH_MAX) > 0:
+            if self._generation.status == "building":
+                self._say_how_far()
+        if self._generation.status == "building" and not self._stopping.is_set():
+            self._tail.switch(self._generation)
+            _log.info("the read models are built: generation %d is live", self._generation.n)
+
+    def _say_how_far(self) -> None:
+        assert self._projector is not None, "taken up before"
+        now = time.monotonic()
+        if now - self._said_at >= PROGRESS_EVERY_S:
+            self._said_at = now
+            _log.warning("building the read models: event %d of %d", self._projector.position(), self._tail.head())

@@ -61,7 +61,7 @@ class Translator:
             case DocumentFetched():
                 return self._translated(recorded, event.uri, lambda: self._document(event))
             case ActivityReceivedAgain():
-                return _remote(recorded, {"actor": event.signer, "verdict": DUPLICATE})
+                return self._translated(recorded, event.signer, lambda: {"verdict": DUPLICATE})
             case _:
                 return _local(recorded, event)
 
@@ -90,7 +90,7 @@ class Translator:
         activity = self._checked(event, stream)
         translated = _TRANSLATORS.get(activity.type)
         if translated is None:
-            raise Unfit(not_understood(f"{activity.type or 'no type'}"))
+            raise Unfit(not_understood(activity.type or "no type"))
         return translated(activity)
 
     def _checked(self, event: ActivityReceived, stream: str) -> _Activity:
@@ -148,7 +148,7 @@ def _note(activity: _Activity) -> tuple[Json, str]:
         raise Unfit(not_understood(f"{activity.type} of {several}"))
     note = as_object(members)
     if note is None:
-        raise Unfit(refused("object not embedded" if members else "refused: no object"))
+        raise Unfit(refused("object not embedded" if members else "no object"))
     kind = type_of(note, frozenset({"Note"}))
     if kind != "Note":
         raise Unfit(not_understood(f"{activity.type} of {kind or 'no type'}"))
@@ -247,7 +247,7 @@ def _decoded(raw: bytes) -> Json:
     try:
         return decode_json_object(raw)
     except JsonRefused as problem:
-        raise Unfit(refused(f"{problem.reason}")) from None
+        raise Unfit(refused(problem.reason)) from None
 
 
 def _check_id(uri: object, origin: str, what: str) -> None:

@@ -1,0 +1,164 @@
+"""Random histories: few names and many repeats, wrong owners, out of order, so that everything meets everything."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from adapters.interpreter.ids import proposals
+from domain.account import Profile, ProfileChanged
+from domain.follow import FollowAccepted, FollowEnded, FollowRejected, FollowRequested
+from domain.ports import Recorded
+from domain.post import PostDeleted, PostEdited, PostPublished
+from tests.adapters.interpreter import peers
+from tests.adapters.interpreter.peers import ALICE, BOB, LOCAL, OURS, START
+
+ORIGINS = ("https://a.test", "https://b.test")
+
+
+class History:
+    """A log of `length` events from `seed`. `uri_of` says which URI every id belongs to."""
+
+    def __init__(self, seed: int, length: int, *, actors_each: int = 12, posts_each: int = 8) -> None:
+        self.random = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        self.actors = [f"{origin}/u/{number}" for origin in ORIGINS for number in range(actors_each)]
+        # Some are never heard of otherwise, so that what they do waits to the end.
+        self.documented = self.actors[:-2]
+        self.posts_each = posts_each
+        self.uri_of: dict[int, str] = {}
+        self.id_of: dict[str, int] = {}
+        self.own_posts: list[PostPublished] = []
+        self.requests: list[FollowRequested] = []
+        self.log: list[Recorded] = []
+        self.append(peers.registered(ALICE))
+        makers = self.makers()
+        bob_at = self.random.randrange(length)
+        while len(self.log) < length:
+            if len(self.log) == bob_at:
+                self.append(peers.registered(BOB))
+            else:
+                self.append(self.random.choices([make for make, _ in makers], [weight for _, weight in makers])[0]())
+
+    def append(self, entry: tuple[str, Any]) -> None:
+        (recorded,) = peers.log_of([entry], start=len(self.log) + 1)
+        self.log.append(recorded)
+        for proposal in proposals(recorded.event, OURS):
+            if proposal.uri not in self.id_of:
+                self.id_of[proposal.uri] = proposal.id
+                self.uri_of[proposal.id] = proposal.uri
+
+    def makers(self) -> list[tuple[Callable[[], tuple[str, Any]], int]]:
+        return [
+            (self.document, 3),
+            (self.create, 20),
+            (self.update, 12),
+            (self.delete, 5),
+            (self.follow, 14),
+            (self.undo, 12),
+            (self.answer, 8),
+            (self.own_post, 3),
+            (self.own_follow, 10),
+            (self.nonsense, 3),
+        ]
+
+    def one(self, *choices: Any) -> Any:
+        return self.random.choice(choices)
+
+    def somebody(self) -> str:
+        return self.random.choice(self.actors)
+
+    def post_of(self, actor: str) -> str:
+        """Mostly of the actor's own, sometimes another's of the same origin or another, sometimes a request's id."""
+        owner = actor if self.random.random() < 0.8 else self.somebody()
+        if self.random.random() < 0.03:
+            return self.request_of(actor)
+        return f"{owner}/n/{self.random.randrange(self.posts_each)}"
+
+    def request_of(self, actor: str) -> str:
+        owner = actor if self.random.random() < 0.9 else self.somebody()
+        return f"{owner}/f/{self.random.randrange(3)}"
+
+    def local_account(self) -> str:
+        return self.one(ALICE, ALICE, BOB, f"{OURS}/ap/users/999")
+
+    def document(self) -> tuple[str, Any]:
+        who = self.random.choice(self.documented)
+        uri = who if self.random.random() < 0.95 else self.post_of(who)
+        return peers.fetched(uri, peers.actor(uri, name=str(len(self.log))))
+
+    def create(self) -> tuple[str, Any]:
+        who = self.somebody()
+        more = {"inReplyTo": self.post_of(self.somebody())} if self.random.random() < 0.3 else {}
+        return peers.received(who, peers.create(self.post_of(who), who, **more))
+
+    def update(self) -> tuple[str, Any]:
+        who = self.somebody()
+        if who in self.documented and self.random.random() < 0.05:
+            return peers.received(who, {"type": "Update", "actor": who, "object": peers.actor(who)})
+        when = self.one(None, *(f"2026-04-30T{hour:02}:00:00Z" for hour in range(24)))
+        return peers.received(who, peers.update(self.post_of(who), who, when))
+
+    def delete(self) -> tuple[str, Any]:
+        who = self.somebody()
+        return peers.received(who, peers.delete(self.post_of(who), who))
+
+    def follow(self) -> tuple[str, Any]:
+        who = self.somebody()
+        asked = peers.follow(who, self.local_account())
+        if self.random.random() < 0.95:
+            asked["id"] = self.request_of(who)
+        return peers.received(who, asked)
+
+    def undo(self) -> tuple[str, Any]:
+        who = self.somebody()
+        inner = {**peers.follow(who, self.local_account()), "id": self.request_of(who)}
+        undone = self.one(inner, inner["id"], self.post_of(who), {**inner, "id": None})
+        return peers.received(who, peers.undo(who, undone))
+
+    def answer(self) -> tuple[str, Any]:
+        request = self.one(*self.requests) if self.requests else None
+        who = self.somebody()
+        asker, name = ALICE, f"{OURS}/never"
+        if request is not None:
+            who = self.uri_of[request.followee] if self.random.random() < 0.9 else who
+            asker, name = self.uri_of[request.follower], request.request
+        embedded = {"id": self.one(name, f"{who}/own", None), "type": "Follow", "actor": asker, "object": who}
+        return peers.received(who, peers.answer(self.one("Accept", "Accept", "Reject"), who, self.one(name, embedded)))
+
+    def own_post(self) -> tuple[str, Any]:
+        author = LOCAL[ALICE]
+        if self.own_posts and self.random.random() < 0.6:
+            post = self.one(*self.own_posts)
+            edited = PostEdited(post=post.post, author=author, edited_at=START, text="x")
+            return peers.local(f"post:{post.post}", self.one(edited, PostDeleted(post=post.post, author=author)))
+        if self.random.random() < 0.2:
+            return peers.local("account:1", ProfileChanged(account=author, profile=Profile(display_name="A")))
+        number = (len(self.log) + 10) << 16
+        uri = f"{ALICE}/statuses/{number}"
+        post = PostPublished(post=number, author=author, uri=uri, url=uri, visibility="public", published_at=START)
+        self.own_posts.append(post)
+        return peers.local(f"post:{number}", post)
+
+    def own_follow(self) -> tuple[str, Any]:
+        """What a command could have decided: on any state, for the log may hold a remote activity between."""
+        remote = [uri for uri in self.actors if uri in self.id_of]
+        if not remote:
+            return self.document()
+        if self.random.random() < 0.4:
+            request = f"{OURS}/ap/follows/{len(self.log)}"
+            event = FollowRequested(follower=LOCAL[ALICE], followee=self.id_of[self.one(*remote)], request=request)
+            self.requests.append(event)
+            return peers.local("follow:out", event)
+        if self.requests and self.random.random() < 0.3:
+            ours = self.one(*self.requests)
+            ended = FollowEnded(follower=ours.follower, followee=ours.followee, request=ours.request)
+            return peers.local("follow:out", ended)
+        who = self.one(*remote)
+        kind = self.one(FollowAccepted, FollowAccepted, FollowRejected)
+        event = kind(follower=self.id_of[who], followee=LOCAL[ALICE], request=self.request_of(who))
+        return peers.local("follow:in", event)
+
+    def nonsense(self) -> tuple[str, Any]:
+        who = self.somebody()
+        forwarded = peers.received(self.somebody(), peers.create(self.post_of(who), who))
+        like = peers.received(who, {"type": "Like", "actor": who, "object": self.post_of(who)})
+        return self.one(forwarded, like, peers.again(who, "x"), peers.received(who, b"{"))

@@ -1,0 +1,219 @@
+"""An oracle: what the rules say, as obvious and slow as can be, in URIs, over plain dicts, one event after the other.
+
+It shares no code with `settle`, `walk` or `state`; only the claims are the translator's.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from adapters.interpreter.claims import Claim
+
+EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+Answer = tuple[str, str]  # kind and verdict, or "wait" and a URI
+
+
+class Oracle:
+    """Told claims in the order of receipt; `facts` and `waiting` are what should come of them."""
+
+    def __init__(self, uri_of: dict[int, str]) -> None:
+        self.uri_of = uri_of
+        self.known: dict[str, dict[str, Any]] = {}
+        self.tombs: set[tuple[str, str]] = set()
+        self.follows: dict[tuple[str, str], tuple[str, str]] = {}
+        self.waiting: dict[int, tuple[Claim, str]] = {}
+        self.facts: list[tuple[int, int, int, str, str]] = []
+
+    def receive(self, received: Claim) -> None:
+        ready, n = [(received, False)], 0
+        while ready:
+            ready.sort(key=lambda one: one[0].position)
+            claim, waited = ready.pop(0)
+            kind, verdict = self.decide(claim)
+            failed = None
+            if kind == "wait":
+                self.waiting[claim.position] = (claim, verdict)
+            else:
+                self.facts.append((received.position, n, claim.position, kind, verdict))
+                n += 1
+                failed = self.promised(claim) if waited else None
+            for position, (other, uri) in list(self.waiting.items()):
+                if uri in self.known or uri == failed:
+                    del self.waiting[position]
+                    ready.append((other, True))
+
+    def promised(self, claim: Claim) -> str | None:
+        if claim.verdict:
+            return None
+        promises = {
+            "account.registered": claim.object,
+            "post.published": claim.object,
+            "follow.requested": claim.activity,
+        }
+        return promises.get(claim.kind)
+
+    def decide(self, claim: Claim) -> Answer:
+        if claim.verdict or claim.local:
+            return claim.kind, claim.verdict or self.local(claim.kind, claim.event)
+        if claim.kind == "account.registered":
+            return self.account(claim)
+        if claim.kind == "post.deleted":
+            return claim.kind, self.deleted(claim)
+        signer = self.known.get(claim.actor or "")
+        if signer is None:
+            return "wait", claim.actor or ""
+        if signer["kind"] != "account":
+            return claim.kind, "refused: wrong kind"
+        rule = {
+            "post.published": self.created,
+            "post.edited": self.edited,
+            "follow.requested": self.requested,
+            "follow.accepted": self.answered,
+            "follow.rejected": self.answered,
+            "follow.ended": self.undone,
+        }[claim.kind]
+        verdict = rule(claim)
+        return ("wait", verdict[5:]) if verdict.startswith("wait ") else (claim.kind, verdict)
+
+    def account(self, claim: Claim) -> Answer:
+        there = self.known.get(claim.object or "")
+        if there is None:
+            self.known[claim.object or ""] = {"kind": "account", "owner": claim.object}
+            return "account.registered", "applied"
+        if there["kind"] != "account":
+            return claim.kind, "refused: wrong kind"
+        return "account.profile_changed", "applied"
+
+    def created(self, claim: Claim) -> str:
+        there = self.known.get(claim.object or "")
+        if there is not None:
+            if there["kind"] != "post":
+                return "refused: wrong kind"
+            return "duplicate" if there["owner"] == claim.actor else "refused: not the owner"
+        buried = (claim.object, claim.actor) in self.tombs
+        post = {"kind": "post", "owner": claim.actor, "gone": buried, "updated": claim.updated}
+        self.known[claim.object or ""] = post
+        return "refused: deleted before it came" if buried else "applied"
+
+    def edited(self, claim: Claim) -> str:
+        there = self.known.get(claim.object or "")
+        if there is None:
+            return f"wait {claim.object}"
+        checks = {
+            "wrong kind": there["kind"] == "post",
+            "not the owner": there["owner"] == claim.actor,
+            "gone": not there.get("gone"),
+            "no updated": claim.updated is not None,
+            "older than what is known": (there.get("updated") or EARLIEST) < (claim.updated or EARLIEST),
+        }
+        for reason, holds in checks.items():
+            if not holds:
+                return f"refused: {reason}"
+        there["updated"] = claim.updated
+        return "applied"
+
+    def deleted(self, claim: Claim) -> str:
+        there = self.known.get(claim.object or "")
+        if there is None:
+            tomb = (claim.object or "", claim.actor or "")
+            if tomb in self.tombs:
+                return "duplicate"
+            self.tombs.add(tomb)
+            return "tombstoned"
+        if there["kind"] != "post":
+            return "refused: wrong kind"
+        if there["owner"] != claim.actor:
+            return "refused: not the owner"
+        if there["gone"]:
+            return "duplicate"
+        there["gone"] = True
+        return "applied"
+
+    def requested(self, claim: Claim) -> str:
+        target, request = self.known.get(claim.object or ""), self.known.get(claim.activity or "")
+        if target is None:
+            return "refused: no such account"
+        if target["kind"] != "account":
+            return "refused: wrong kind"
+        if request is not None and (request["kind"], request["owner"]) != ("follow", claim.actor):
+            return "refused: its id names something else"
+        self.known[claim.activity or ""] = {"kind": "follow", "owner": claim.actor, "object": claim.object}
+        pair = claim.actor or "", claim.object or ""
+        stage, current = self.follows.get(pair, ("none", ""))
+        if stage == "following" or (stage == "requested" and current == claim.activity):
+            return "duplicate"
+        self.follows[pair] = "requested", claim.activity or ""
+        return "applied"
+
+    def answered(self, claim: Claim) -> str:
+        named = self.known.get(claim.object or "")
+        if named is not None:
+            if named["kind"] != "follow" or named["object"] != claim.actor:
+                return "refused: not asked of the actor"
+            pair = named["owner"], claim.actor or ""
+        elif claim.inner_actor in self.known:
+            pair = claim.inner_actor or "", claim.actor or ""
+        else:
+            return "refused: no such request"
+        stage, current = self.follows.get(pair, ("none", ""))
+        if stage == "none" or (named is not None and current != claim.object):
+            return "refused: no such request"
+        if claim.kind == "follow.rejected":
+            del self.follows[pair]
+        elif stage == "following":
+            return "duplicate"
+        else:
+            self.follows[pair] = "following", current
+        return "applied"
+
+    def undone(self, claim: Claim) -> str:
+        named = self.known.get(claim.object or "")
+        if named is not None:
+            return self.undone_by_name(claim, named)
+        if claim.object and any(self.promised(other) == claim.object for other, _ in self.waiting.values()):
+            return f"wait {claim.object}"
+        if claim.inner_object is not None:
+            if self.known.get(claim.inner_object, {}).get("kind") != "account":
+                return "refused: no such account"
+            if self.follows.pop((claim.actor or "", claim.inner_object), None):
+                return "applied"
+        return f"wait {claim.object}" if claim.object else "refused: nothing to undo"
+
+    def undone_by_name(self, claim: Claim, named: dict[str, Any]) -> str:
+        if named["kind"] != "follow":
+            return "refused: wrong kind"
+        if named["owner"] != claim.actor:
+            return "refused: not the actor's to undo"
+        return "applied" if self.follows.pop((claim.actor, named["object"]), None) else "duplicate"
+
+    def local(self, kind: str, event: Any) -> str:
+        if kind == "account.registered":
+            self.known[event.uri] = {"kind": "account", "owner": event.uri}
+        elif kind == "post.published":
+            post = {"kind": "post", "owner": self.uri_of[event.author], "gone": False, "updated": None}
+            self.known[event.uri] = post
+        elif kind == "post.deleted":
+            self.known[self.uri_of[event.post]]["gone"] = True
+        elif kind.startswith("follow."):
+            return self.local_follow(kind, event)
+        return "applied"
+
+    def local_follow(self, kind: str, event: Any) -> str:
+        pair = self.uri_of[event.follower], self.uri_of[event.followee]
+        stage, current = self.follows.get(pair, ("none", ""))
+        if kind == "follow.requested":
+            self.known[event.request] = {"kind": "follow", "owner": pair[0], "object": pair[1]}
+            if stage == "following" or (stage, current) == ("requested", event.request):
+                return "duplicate"
+            self.follows[pair] = "requested", event.request
+            return "applied"
+        if kind == "follow.ended":
+            return "applied" if self.follows.pop(pair, None) else "duplicate"
+        if stage == "none" or current != event.request:
+            return "refused: overtaken"
+        if kind == "follow.rejected":
+            del self.follows[pair]
+        elif stage == "following":
+            return "duplicate"
+        else:
+            self.follows[pair] = "following", current
+        return "applied"

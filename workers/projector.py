@@ -6,12 +6,10 @@ import threading
 import time
 from types import FrameType
 
-import psycopg
-
 from adapters.config import Settings
 from adapters.postgres.generations import Generation
 from adapters.postgres.projecting import Projector
-from adapters.postgres.tailing import Tail
+from adapters.postgres.tailing import DatabaseAway, Tail
 from adapters.wiring import make_projector
 
 BATCH_MAX = 2_000
@@ -42,7 +40,7 @@ def follow(settings: Settings, stopping: threading.Event) -> None:
         try:
             _Follower(settings, stopping).run()
             pause_s = RETRY_FIRST_S
-        except psycopg.OperationalError as error:
+        except DatabaseAway as error:
             _log.warning("the database does not answer (%s); trying again in %.1f s", str(error).strip(), pause_s)
             stopping.wait(pause_s)
             pause_s = min(2 * pause_s, RETRY_MAX_S)

@@ -6,6 +6,9 @@ from adapters.postgres import generations
 from adapters.postgres.generations import Generation
 from adapters.postgres.log import CHANNEL as LOG_CHANNEL
 
+# What the projector's loop waits out; named here because drivers stay in adapters.
+DatabaseAway = psycopg.OperationalError
+
 # One projector a generation: whoever holds this lock may write its tables.
 _LOCK = "SELECT pg_try_advisory_lock(hashtext('daybook projector'), %s)"
 

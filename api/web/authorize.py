@@ -186,4 +186,4 @@ def _tell(fault: Faulty, pages: Pages) -> Response[bytes]:
 
 def _away(location: str, cookies: Sequence[Cookie] = ()) -> Response[bytes]:
     headers = {"Location": location, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-    return Response(b"", status_code=302, headers=headers, cookies=list(cookies), media_type="text/html; charset=utf-8")
+    return Response(b"", status_code=302, headers=headers, cookies=list(cookies), media_type="text/html")

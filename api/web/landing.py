@@ -15,7 +15,7 @@ STATIC = Path(__file__).parent / "static"
 
 # Elk recognises "no banner" by the end of the second path, so both stand under Mastodon's names.
 FILES = {
-    "/assets/daybook.css": ("daybook.css", "text/css; charset=utf-8"),
+    "/assets/daybook.css": ("daybook.css", "text/css"),
     "/assets/icon.svg": ("icon.svg", "image/svg+xml"),
     "/assets/icon.png": ("icon.png", "image/png"),
     "/assets/thumbnail.png": ("thumbnail.png", "image/png"),

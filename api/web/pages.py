@@ -52,5 +52,5 @@ class Pages:
             status_code=status_code,
             headers={**HEADERS, **(headers or {})},
             cookies=list(cookies),
-            media_type="text/html; charset=utf-8",
+            media_type="text/html",
         )

@@ -101,12 +101,8 @@ def _run(
 def _processes(settings: Settings, environ: Mapping[str, str]) -> list[Command]:
     run = [sys.executable, "-P", "-m", "workers.cli"]
     own = child_environ(settings, environ)
-    return [
-        # Nothing it does is lost when it is cut off, and it may be in the middle of a long batch.
-        Command("project", [*run, "project"], own, signal.SIGKILL),
-        # Killed outright, it could not tell its own workers.
-        Command("serve", [*run, "serve"], own, signal.SIGTERM),
-    ]
+    # Cut off at once when we are killed: whatever either of them has answered for is in the log already.
+    return [Command(name, [*run, name], own, signal.SIGKILL) for name in ("project", "serve")]
 
 
 def _wait_for_answer(supervisor: Supervisor, settings: Settings, console: Console) -> None:

@@ -5,20 +5,17 @@ the supervisor leaves nothing behind. A change of credentials clears that wish, 
 Every child has its own session: Ctrl-C at the terminal reaches the supervisor alone, which then stops things in order.
 """
 
-import ctypes
 import os
 import shutil
 import signal
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 LOG_BYTES_MAX = 10_000_000
 LOG_TAIL_LINES = 12
-PR_SET_PDEATHSIG = 1
 POLL_S = 0.02
 
 # The parent may have died before the kernel was asked; then nobody will ever signal this child.
@@ -80,15 +77,6 @@ def stop(process: subprocess.Popen[bytes], ask: signal.Signals, *, timeout_s: fl
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
-
-
-def die_with_parent(ask: signal.Signals = signal.SIGTERM) -> None:
-    """Have the kernel send `ask` to this very process when its parent ends (Linux, prctl(2)).
-
-    For grandchildren that a library forks, such as a web server's workers.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(ask), 0, 0, 0)
 
 
 def working_in(directory: Path, program: str) -> list[int]:

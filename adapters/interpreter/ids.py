@@ -7,8 +7,9 @@ whoever proposes second reads back what the first one wrote. See docs/adr/0006-i
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain, count
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -21,8 +22,9 @@ from domain.post import PostPublished
 
 REMOTE_BIT: Final = 0x8000
 URI_BYTES_MAX: Final = 2048
-_LOW_BITS: Final = 15
-_LOW_MASK: Final = (1 << _LOW_BITS) - 1
+PROBES_MAX: Final = 16
+MILLISECOND: Final = 1 << 16
+_LOW_MASK: Final = REMOTE_BIT - 1
 _EARLIEST_MS: Final = 946_684_800_000  # 2000-01-01, so that no claimed age makes an id negative
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ORIGIN: Final = re.compile(r"(https?://[^/?#\s\\@]+)(?:[/?#]|\Z)", re.IGNORECASE)
@@ -39,11 +41,44 @@ Wanted = TypeVar("Wanted")
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """`uri` is to have `id`; a remote one (not `fixed`) takes the next free number if that is taken."""
+    """`uri` is to have an id: the one `given` with a local event, else one made of when it says it was `published`."""
 
     uri: str
-    id: int
-    fixed: bool = False
+    published: str | None = None
+    received_at: datetime = _EPOCH
+    given: int | None = None
+
+    @property
+    def id(self) -> int:
+        """The first choice: milliseconds, the remote bit, 15 bits of the URI's SHA-256."""
+        if self.given is not None:
+            return self.given
+        return _number(self._published_ms(), self._low())
+
+    def candidates(self) -> Iterator[int]:
+        """The numbers to try, in order: what is taken gives way to the next free one.
+
+        Whoever dates any number of posts to one millisecond fills that one, so after PROBES_MAX the time of receipt
+        stands in, and nobody's search gets long.
+        """
+        yield self.id
+        if self.given is not None:
+            return
+        low = self._low()
+        for milliseconds in chain((self._published_ms(),), count(_milliseconds(self.received_at))):
+            yield from (_number(milliseconds, low + step & _LOW_MASK) for step in range(PROBES_MAX))
+
+    def _low(self) -> int:
+        return int.from_bytes(hashlib.sha256(self.uri.encode()).digest()[:2], "big") & _LOW_MASK
+
+    def _published_ms(self) -> int:
+        latest = _milliseconds(self.received_at)
+        try:
+            claimed = datetime.fromisoformat(self.published or "")
+            claimed_ms = _milliseconds(claimed if claimed.tzinfo else claimed.replace(tzinfo=UTC))
+        except (ValueError, OverflowError):
+            return latest
+        return max(min(latest, claimed_ms), _EARLIEST_MS)
 
 
 class Ids(msgspec.Struct, frozen=True):
@@ -71,9 +106,9 @@ def proposals(event: Event, own_origin: str) -> list[Proposal]:
     """What `event` says of ids: its own if it is local, else those of what its signer's origin names in it. Frozen."""
     match event:
         case AccountRegistered(domain=None):
-            return [Proposal(event.uri, event.account, fixed=True)]
+            return [Proposal(event.uri, given=event.account)]
         case PostPublished():
-            return [Proposal(event.uri, event.post, fixed=True)]
+            return [Proposal(event.uri, given=event.post)]
         case ActivityReceived():
             activity = _decoded(event.raw, _Activity)
             found: list[tuple[str, str | None]] = [(event.signer, None)]
@@ -90,36 +125,24 @@ def proposals(event: Event, own_origin: str) -> list[Proposal]:
             return []
 
 
-def proposal(uri: str, published: str | None, received_at: datetime) -> Proposal:
-    """The id that a remote `uri` asks for: milliseconds of its time, the remote bit, 15 bits of its SHA-256."""
-    latest = _milliseconds(received_at)
-    when = latest
-    try:
-        claimed = datetime.fromisoformat(published or "")
-        when = min(latest, _milliseconds(claimed if claimed.tzinfo else claimed.replace(tzinfo=UTC)))
-    except (ValueError, OverflowError):
-        pass  # no time, or none that can be read: that of the receipt stands
-    low = int.from_bytes(hashlib.sha256(uri.encode()).digest()[:2], "big") & _LOW_MASK
-    return Proposal(uri, max(when, _EARLIEST_MS) << 16 | REMOTE_BIT | low)
-
-
 def settle_ids(cursor: Cursor[Any], proposed: Sequence[Proposal], named: Iterable[str], ids: Iterable[int]) -> Ids:
     """Write what is new of `proposed`, in order, and read all that `named` and `ids` mean. Commits nothing.
 
-    Two queries, and two more for each time that a number turns out to be taken.
+    A query to read and, if any URI is new, three to write; one more for each time that a number turns out to be taken.
     """
-    wanted = {proposal.uri: proposal for proposal in reversed(proposed)}
-    uris, numbers = list({*named, *wanted}), list(set(ids))
+    first: dict[str, Proposal] = {}
+    for proposal in proposed:
+        first.setdefault(proposal.uri, proposal)
+    uris, numbers = list({*named, *first}), list(set(ids))
     held = _read(cursor, uris, numbers)
-    first_seen = {proposal.uri: wanted[proposal.uri] for proposal in proposed}
-    new = [proposal for proposal in first_seen.values() if proposal.uri not in held]
+    new = [proposal for proposal in first.values() if proposal.uri not in held]
     while new:
         given = _numbered(cursor, new)
         cursor.execute(_INSERT, [[uri for uri, _ in given], [number for _, number in given]])
         # Another generation may have been quicker; what it wrote counts, and a number it took is asked for anew.
         held |= _read(cursor, [uri for uri, _ in given], [])
         new = [proposal for proposal in new if proposal.uri not in held]
-        assert not any(proposal.fixed for proposal in new), "a local id belongs to another URI"
+        assert not any(proposal.given for proposal in new), "a local id belongs to another URI"
     return Ids(held, {number: uri for uri, number in held.items()})
 
 
@@ -135,9 +158,8 @@ def _numbered(cursor: Cursor[Any], new: Sequence[Proposal]) -> list[tuple[str, i
         assigned: set[int] = set()
         given: list[tuple[str, int]] = []
         for proposal in new:
-            number = proposal.id
-            while not proposal.fixed and (number in taken or number in assigned):
-                number = _next(number)
+            free = (number for number in proposal.candidates() if number not in taken and number not in assigned)
+            number = next(free, proposal.id)
             assigned.add(number)
             given.append((proposal.uri, number))
         unchecked = list(assigned - checked)
@@ -149,9 +171,8 @@ def _numbered(cursor: Cursor[Any], new: Sequence[Proposal]) -> list[tuple[str, i
             return given
 
 
-def _next(number: int) -> int:
-    """The next number with the remote bit: within the millisecond, then in the following one."""
-    return number + 1 if (number + 1) & REMOTE_BIT else (number + 1) | REMOTE_BIT
+def _number(milliseconds: int, low: int) -> int:
+    return milliseconds * MILLISECOND | REMOTE_BIT | low
 
 
 def _remote(
@@ -161,7 +182,7 @@ def _remote(
     if origin is None or origin == _origin(own_origin):
         return []
     return [
-        proposal(uri, published, received_at)
+        Proposal(uri, published, received_at)
         for uri, published in found
         if _origin(uri) == origin and len(uri.encode()) <= URI_BYTES_MAX and "\0" not in uri
     ]

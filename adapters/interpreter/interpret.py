@@ -13,7 +13,7 @@ from psycopg import Cursor
 
 from adapters.activitypub.incoming import Translator
 from adapters.interpreter.claims import Claim, brings
-from adapters.interpreter.ids import Proposal, proposal, proposals
+from adapters.interpreter.ids import Proposal, proposals
 from adapters.interpreter.settle import Outcome
 from adapters.interpreter.state import Parked
 from adapters.interpreter.storage import look_up, write
@@ -96,9 +96,9 @@ def _further(claim: Claim, event: Event) -> list[Proposal]:
         return []
     match event:
         case ActivityReceived():
-            return [proposal(uri, None, event.received_at)]
+            return [Proposal(uri, None, event.received_at)]
         case DocumentFetched():
-            return [proposal(uri, None, event.fetched_at)]
+            return [Proposal(uri, None, event.fetched_at)]
         case _:
             return []
 

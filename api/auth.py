@@ -6,17 +6,20 @@ opening it (A18, O01). Only `Authorization: Bearer` counts: a token in a URL end
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from litestar import Litestar, Request
 from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
 from litestar.handlers.base import BaseRouteHandler
+from litestar.params import SkipValidation
 
 from adapters.postgres.oauth import Bearer
 from adapters.postgres.tokens import TokenCache
 from api.auth_scopes import KNOWN, has_scope
 from api.errors import NOT_FOR_APPS, OutsideScopes, Unauthorized, Unprocessable
+from api.server import TheServer
 
 TOKEN_CHARACTERS_MAX = 256
 
@@ -36,6 +39,10 @@ class Viewer(msgspec.Struct, frozen=True):
         """Whether the token includes `scope`, where that only shapes the answer."""
         return has_scope(self.scopes, scope)
 
+
+# How a route asks for them: the one where it `needs(…)` a person, the other where it `may_have(…)` one.
+TheViewer: TypeAlias = NamedDependency[SkipValidation[Viewer]]
+AnyViewer: TypeAlias = NamedDependency[SkipValidation[Viewer | None]]
 
 # Nobody is asked who they are.
 PUBLIC: Opt = {"scope": "public"}
@@ -103,10 +110,11 @@ def bearer_of(request: Request[Any, Any, Any]) -> Bearer | None:
     return request.scope["state"].get("bearer")
 
 
-def viewer_of(request: Request[Any, Any, Any]) -> Viewer | None:
+def viewer_of(request: Request[Any, Any, Any], server: TheServer) -> Viewer | None:
     """Dependency `viewer`: the person asking; None for the anonymous and for apps on their own.
 
-    On a route with `needs(…)` it is always a Viewer, and may be annotated so.
+    On a route with `needs(…)` it is always a Viewer, and may be annotated so. `server` is named although nothing is
+    asked of it: dependencies that stand side by side are run in a task group, which costs more than both.
     """
     bearer = bearer_of(request)
     if bearer is None or bearer.account is None:

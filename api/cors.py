@@ -6,6 +6,7 @@ browser reports a 404 as "network error" (Fetch standard, CORS protocol).
 
 import logging
 import secrets
+import time
 from collections.abc import Iterable
 from email.utils import formatdate
 
@@ -36,7 +37,8 @@ EXPOSED = (
 CORS = [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", EXPOSED)]
 FOR_ONE_VIEWER = [(b"cache-control", b"private, no-store"), (b"vary", b"Authorization, Origin")]
 JSON_BARE = (b"content-type", b"application/json")
-JSON_UTF8 = b"application/json; charset=utf-8"
+JSON_UTF8 = (b"content-type", b"application/json; charset=utf-8")
+NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 
 PREFLIGHT_AGE_S = 7_200
 INTERNAL = b'{"error":"Something went wrong on our side. It has been logged."}'
@@ -47,13 +49,14 @@ class Edge:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._date = _Date()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes everything on; what is HTTP is answered with the headers, whatever goes wrong inside."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(scope, send)
+        answer = _Answer(scope, send, self._date)
         if _is_preflight(scope):
             await answer.preflight()
             return
@@ -72,8 +75,9 @@ class Edge:
 class _Answer:
     """One response on its way out."""
 
-    def __init__(self, scope: HTTPScope, send: Send) -> None:
+    def __init__(self, scope: HTTPScope, send: Send, date: "_Date") -> None:
         self._send = send
+        self._date = date
         self._path = scope["path"]
         self._headless = scope["method"] == "HEAD"
         self.started = False
@@ -81,7 +85,7 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
-            message["headers"] = _dressed(self._path, message["headers"])
+            message["headers"] = _dressed(self._path, message["headers"], self._date.now())
         elif message["type"] == "http.response.body" and self._headless:
             if message.get("more_body", False):
                 return
@@ -103,22 +107,33 @@ class _Answer:
         await self.send({"type": "http.response.body", "body": INTERNAL, "more_body": False})
 
 
-def _dressed(path: str, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+class _Date:
+    """The Date header, written once a second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._text = b""
+
+    def now(self) -> bytes:
+        second = int(time.time())
+        if second != self._second:
+            self._second, self._text = second, formatdate(second, usegmt=True).encode()
+        return self._text
+
+
+def _dressed(path: str, headers: Iterable[tuple[bytes, bytes]], date: bytes) -> list[tuple[bytes, bytes]]:
     """The headers of a response, completed. Lists of bytes, because this runs for every single answer."""
-    dressed = [(name, JSON_UTF8 if (name, value) == JSON_BARE else value) for name, value in _lower(headers)]
+    dressed = [JSON_UTF8 if header == JSON_BARE else header for header in headers]
     given = {name for name, _ in dressed}
     if b"date" not in given:
-        dressed.append((b"date", formatdate(usegmt=True).encode()))
-    dressed += [(b"x-request-id", secrets.token_hex(8).encode()), (b"x-content-type-options", b"nosniff")]
+        dressed.append((b"date", date))
+    dressed.append((b"x-request-id", secrets.token_hex(8).encode()))
+    dressed.append(NO_SNIFFING)
     if _is_open(path):
         dressed += CORS
     if path.startswith("/api/"):
         dressed += [header for header in FOR_ONE_VIEWER if header[0] not in given]
     return dressed
-
-
-def _lower(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
-    return ((name.lower(), value) for name, value in headers)
 
 
 def _is_open(path: str) -> bool:

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.di import NamedDependency
 
 from adapters.postgres.oauth import App, Revocation, hash_of, new_secret
 from api.auth import PUBLIC
@@ -19,7 +18,7 @@ from api.auth_scopes import DEFAULT, SCOPES, has_scope, listed
 from api.errors import ApiError, OAuthError, TooLarge
 from api.oauth_clients import ClientCredentials, authenticated
 from api.params import params
-from api.server import Server
+from api.server import Server, TheServer
 
 UNCACHED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 T = TypeVar("T", bound=msgspec.Struct)
@@ -53,7 +52,7 @@ class Token(msgspec.Struct, frozen=True):
 
 
 @post("/oauth/token", status_code=200, opt=PUBLIC)
-async def token(request: Request[Any, Any, Any], server: NamedDependency[Server]) -> Response[Token]:
+async def token(request: Request[Any, Any, Any], server: TheServer) -> Response[Token]:
     """Trades a code, or a client's own credentials, for a token."""
     asked = await _asked(request, AskForToken)
     match asked.grant_type:
@@ -72,7 +71,7 @@ async def token(request: Request[Any, Any, Any], server: NamedDependency[Server]
 
 
 @post("/oauth/revoke", status_code=200, opt=PUBLIC)
-async def revoke(request: Request[Any, Any, Any], server: NamedDependency[Server]) -> dict[str, str]:
+async def revoke(request: Request[Any, Any, Any], server: TheServer) -> dict[str, str]:
     """Ends a token of the client that asks; one that is over already is fine (RFC 7009 §2.2)."""
     asked = await _asked(request, AskToRevoke)
     app = await authenticated(request, server.oauth, asked)
@@ -82,7 +81,7 @@ async def revoke(request: Request[Any, Any, Any], server: NamedDependency[Server
 
 
 @get("/.well-known/oauth-authorization-server", opt=PUBLIC)
-async def authorization_server(server: NamedDependency[Server]) -> dict[str, Any]:
+async def authorization_server(server: TheServer) -> dict[str, Any]:
     """RFC 8414 metadata. Phanpy uses PKCE only if S256 is listed here."""
     origin = server.settings.origin
     return {

@@ -16,7 +16,7 @@ from api.auth import ANY_TOKEN, PUBLIC
 from api.auth_scopes import KNOWN, listed
 from api.errors import Invalid, OAuthError, Unauthorized
 from api.params import params
-from api.server import Server
+from api.server import Server, TheServer
 
 OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob"
 NAME_MAX = 60
@@ -74,7 +74,7 @@ class ClientCredentials(msgspec.Struct, frozen=True):
 
 
 @post("/api/v1/apps", status_code=200, opt=PUBLIC)
-async def register_app(request: Request[Any, Any, Any], server: NamedDependency[Server]) -> CredentialApplication:
+async def register_app(request: Request[Any, Any, Any], server: TheServer) -> CredentialApplication:
     """Registers a client; anyone may."""
     app, secret = _new_app(await params(request, RegisterApp), server)
     added = await server.oauth.add_app(app)
@@ -83,7 +83,7 @@ async def register_app(request: Request[Any, Any, Any], server: NamedDependency[
 
 
 @get("/api/v1/apps/verify_credentials", opt=ANY_TOKEN)
-async def verify_app(bearer: NamedDependency[Bearer], server: NamedDependency[Server]) -> Application:
+async def verify_app(bearer: NamedDependency[Bearer], server: TheServer) -> Application:
     """The client whose token this is."""
     app = await server.oauth.app(bearer.app)
     if app is None:

@@ -3,12 +3,12 @@
 from typing import Any
 
 from litestar import Response, get
-from litestar.di import NamedDependency
 
 from api.auth import PUBLIC
-from api.server import Server, Usage
+from api.server import TheServer
 from domain.account import DISPLAY_NAME_MAX, FIELDS_MAX, NOTE_MAX
 from domain.post import CHARACTERS_MAX
+from projections.usage import Usage
 
 # Clients read this as a Mastodon version and call what that version had. 4.2 is the last whose clients expect neither
 # grouped notifications nor anything else of `api_versions`: from 4.3 on they would call what is not here.
@@ -23,13 +23,13 @@ DEPRECATED = {"Deprecation": "@1668384000"}
 
 
 @get("/api/v2/instance", opt=PUBLIC)
-async def instance_v2(server: NamedDependency[Server]) -> Response[dict[str, Any]]:
+async def instance_v2(server: TheServer) -> Response[dict[str, Any]]:
     """The instance document that current clients read before they log in."""
     return Response(v2(server.settings.domain, server.settings.origin, await server.usage()), headers=CACHED)
 
 
 @get("/api/v1/instance", opt=PUBLIC)
-async def instance_v1(server: NamedDependency[Server]) -> Response[dict[str, Any]]:
+async def instance_v1(server: TheServer) -> Response[dict[str, Any]]:
     """The older shape, which toot, megalodon and Mastodon.py still need."""
     document = v1(server.settings.domain, server.settings.origin, await server.usage())
     return Response(document, headers={**CACHED, **DEPRECATED})

@@ -21,8 +21,8 @@ from api.auth_scopes import in_words
 from api.errors import TooManyRequests
 from api.oauth_requests import Asked, Authorization, Faulty, answer_uri, checked
 from api.params import params
-from api.server import Server
-from api.web.pages import POLICY, Pages
+from api.server import Server, TheServer
+from api.web.pages import POLICY, Pages, ThePages
 from api.web.sessions import Browser
 
 CODE_S = 600
@@ -45,9 +45,7 @@ class Step(Asked, frozen=True):
 
 
 @get("/oauth/authorize", opt=PUBLIC)
-async def authorize(
-    request: Request[Any, Any, Any], server: NamedDependency[Server], pages: NamedDependency[Pages]
-) -> Response[bytes]:
+async def authorize(request: Request[Any, Any, Any], server: TheServer, pages: ThePages) -> Response[bytes]:
     """The log-in page, or for those who are logged in the consent page."""
     asked = await params(request, Asked)
     try:
@@ -64,8 +62,8 @@ async def authorize(
 @post("/oauth/authorize", status_code=200, opt=PUBLIC)
 async def decide(
     request: Request[Any, Any, Any],
-    server: NamedDependency[Server],
-    pages: NamedDependency[Pages],
+    server: TheServer,
+    pages: ThePages,
     log_ins: NamedDependency[LogInLimit],
 ) -> Response[bytes]:
     """What was done on either page."""

@@ -3,13 +3,12 @@
 from pathlib import Path
 
 from litestar import Response, get
-from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 
 from api.auth import PUBLIC
 from api.mastodon.instance import DESCRIPTION
-from api.server import Server
-from api.web.pages import Pages
+from api.server import TheServer
+from api.web.pages import ThePages
 
 STATIC = Path(__file__).parent / "static"
 
@@ -26,7 +25,7 @@ FRESH = {"Cache-Control": "public, max-age=3600"}
 
 
 @get("/", opt=PUBLIC)
-async def landing(server: NamedDependency[Server], pages: NamedDependency[Pages]) -> Response[bytes]:
+async def landing(server: TheServer, pages: ThePages) -> Response[bytes]:
     """What this server is, and how to get in."""
     return pages.answer(
         "landing.html",

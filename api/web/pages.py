@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from litestar import Response
 from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 
 HERE = Path(__file__).parent
 
@@ -54,3 +56,7 @@ class Pages:
             cookies=list(cookies),
             media_type="text/html",
         )
+
+
+# How a route asks for them.
+ThePages: TypeAlias = NamedDependency[SkipValidation[Pages]]

@@ -23,7 +23,7 @@ from adapters.postgres.tokens import TokenCache
 from adapters.postgres.users import User, UserStore
 from api.app import create_routes
 from api.cors import Edge
-from api.server import Usage
+from projections.usage import Usage
 
 NOW = dt.datetime(2026, 10, 14, 19, 6, 5, tzinfo=dt.UTC)
 PASSWORD = "correct horse battery staple"

@@ -7,12 +7,11 @@ from typing import Any
 import httpx
 import pytest
 from litestar import get
-from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from adapters.unavailable import Unavailable
 from api.app import create_routes
-from api.auth import Viewer, bearer_token, may_have, needs, undeclared
+from api.auth import AnyViewer, TheViewer, bearer_token, may_have, needs, undeclared
 from api.auth_scopes import SCOPES, has_scope
 from domain.events import NotFound, Refused
 from tests.api.composition import TestServer, browsing, register, token_for
@@ -21,12 +20,12 @@ pytestmark = pytest.mark.anyio
 
 
 @get("/api/v1/test/mine", opt=needs("read:statuses"))
-async def mine(viewer: NamedDependency[Viewer]) -> dict[str, int]:
+async def mine(viewer: TheViewer) -> dict[str, int]:
     return {"account": viewer.account}
 
 
 @get("/api/v1/test/anyone", opt=may_have("read:statuses"))
-async def anyone(viewer: NamedDependency[Viewer | None]) -> dict[str, int | None]:
+async def anyone(viewer: AnyViewer) -> dict[str, int | None]:
     return {"account": viewer.account if viewer else None}
 
 

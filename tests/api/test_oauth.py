@@ -8,9 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from litestar import get
-from litestar.di import NamedDependency
 
-from api.auth import Viewer, needs
+from api.auth import TheViewer, needs
 from tests.api.composition import (
     CHALLENGE,
     NOW,
@@ -33,7 +32,7 @@ ANDROID = "org.joinmastodon.android-auth://callback"
 
 
 @get("/api/v1/test/me", opt=needs("read:accounts"))
-async def me(viewer: NamedDependency[Viewer]) -> dict[str, int]:
+async def me(viewer: TheViewer) -> dict[str, int]:
     return {"account": viewer.account}
 
 

@@ -12,6 +12,7 @@ from cyclopts import App
 from adapters.config import SettingsError
 from adapters.embedded.processes import EmbeddedError
 from adapters.postgres.migrate import MigrationError
+from domain.events import Refused
 from workers.preflight import NotReady
 
 # Name, where it is, and one line of help (reading the docstring would import it).
@@ -23,7 +24,7 @@ COMMANDS = (
 )
 
 # What an operator can mend: one sentence says it, a traceback would hide it.
-SAID_IN_A_SENTENCE = (SettingsError, EmbeddedError, MigrationError, NotReady)
+SAID_IN_A_SENTENCE = (SettingsError, EmbeddedError, MigrationError, NotReady, Refused)
 
 
 def make_app() -> App:

@@ -23,18 +23,24 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("instance") / "data"
 
 
+@pytest.fixture(scope="module")
+def port() -> int:
+    """The port of those lives: it is in the address of everything, so it never changes."""
+    return free_port()
+
+
 @contextlib.contextmanager
-def running(data: Path) -> Iterator[Instance]:
+def running(data: Path, port: int) -> Iterator[Instance]:
     """An instance that answers; ended by Ctrl-C unless the test ended it."""
-    instance = Instance(data, free_port())
+    instance = Instance(data, port)
     try:
         yield instance.ready()
     finally:
         instance.end()
 
 
-def test_one_command_gives_an_address_that_answers_and_ctrl_c_leaves_nothing(data: Path) -> None:
-    with running(data) as instance:
+def test_one_command_gives_an_address_that_answers_and_ctrl_c_leaves_nothing(data: Path, port: int) -> None:
+    with running(data, port) as instance:
         assert instance.status() == 200
         family = instance.family()
         for part in PARTS:
@@ -44,20 +50,20 @@ def test_one_command_gives_an_address_that_answers_and_ctrl_c_leaves_nothing(dat
         assert watch.left_after(LINGER_MAX_S) == []
 
 
-def test_a_second_start_keeps_the_data_and_tells_no_password_again(data: Path) -> None:
-    with running(data):
+def test_a_second_start_keeps_the_data_and_tells_no_password_again(data: Path, port: int) -> None:
+    with running(data, port):
         owner = attached_dsn(data)
         assert owner is not None
         with psycopg.connect(owner, autocommit=True) as connection:
             connection.execute("CREATE TABLE public.kept AS SELECT 7 AS n")
-    with running(data) as instance:
+    with running(data, port) as instance:
         with psycopg.connect(owner) as connection:
             assert connection.execute("SELECT n FROM public.kept").fetchone() == (7,)
         assert "the one shown at the first start" in instance.wait_for("Password")
 
 
-def test_the_processes_never_learn_the_owners_database(data: Path) -> None:
-    with running(data) as instance:
+def test_the_processes_never_learn_the_owners_database(data: Path, port: int) -> None:
+    with running(data, port) as instance:
         for part in PARTS[2:]:
             environ = Path(f"/proc/{instance.member(part)}/environ").read_bytes().split(b"\0")
             named = dict(entry.partition(b"=")[::2] for entry in environ)
@@ -65,8 +71,7 @@ def test_the_processes_never_learn_the_owners_database(data: Path) -> None:
             assert named[b"DAYBOOK_DATABASE_APP_URL"].startswith(b"postgresql://daybook_app:")
 
 
-def test_nothing_outlives_a_killed_supervisor_and_it_starts_again_at_once(data: Path) -> None:
-    port = free_port()
+def test_nothing_outlives_a_killed_supervisor_and_it_starts_again_at_once(data: Path, port: int) -> None:
     instance = Instance(data, port).ready()
     watch = Watch(instance.family())
     instance.process.kill()
@@ -80,15 +85,15 @@ def test_nothing_outlives_a_killed_supervisor_and_it_starts_again_at_once(data: 
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_part_that_is_killed_is_started_again(data: Path, part: str) -> None:
-    with running(data) as instance:
+def test_a_part_that_is_killed_is_started_again(data: Path, port: int, part: str) -> None:
+    with running(data, port) as instance:
         os.kill(instance.member(part), signal.SIGKILL)
         instance.wait_for("is started again")
         assert any(part in line for line in instance.family().values())
 
 
-def test_a_second_instance_on_the_same_data_is_told_of_the_first(data: Path) -> None:
-    with running(data):
+def test_a_second_instance_on_the_same_data_is_told_of_the_first(data: Path, port: int) -> None:
+    with running(data, port):
         assert "Another `daybook up`" in Instance(data, free_port()).refused()
 
 
@@ -105,8 +110,14 @@ def test_a_misspelt_setting_is_told_with_the_nearest_name(tmp_path: Path) -> Non
     assert "DAYBOOK_DOMAIN" in instance.refused()
 
 
-def test_a_lost_master_key_is_told_rather_than_replaced(data: Path) -> None:
-    with running(data):
+def test_an_address_that_changed_is_told_rather_than_taken(data: Path, port: int) -> None:
+    with running(data, port):
+        pass
+    assert f"DAYBOOK_DOMAIN=localhost:{port}" in Instance(data, free_port()).refused()
+
+
+def test_a_lost_master_key_is_told_rather_than_replaced(data: Path, port: int) -> None:
+    with running(data, port):
         pass
     key = data / "master.key"
     kept = key.rename(data / "copy.key")

@@ -160,15 +160,15 @@ RULES = (
         UPDATE statuses s SET in_reply_to = NULL FROM fact f, statuses parent
         WHERE parent.id = f.id AND s.in_reply_to_uri = parent.uri AND s.in_reply_to = parent.id
         """,
+        # A row is updated once a statement, and an answer may be a parent too: hence first the sums, then the marks.
         """
-        WITH uncounted AS (
-            UPDATE statuses s SET counted = false FROM fact f WHERE s.id = f.id AND s.counted
-            RETURNING s.in_reply_to_uri
-        )
         UPDATE statuses p SET replies = p.replies - u.answers
-        FROM (SELECT in_reply_to_uri, count(*) AS answers FROM uncounted GROUP BY in_reply_to_uri) u
+        FROM (
+            SELECT s.in_reply_to_uri, count(*) AS answers FROM statuses s
+            WHERE s.counted AND s.id IN (SELECT id FROM fact) GROUP BY s.in_reply_to_uri) u
         WHERE p.uri = u.in_reply_to_uri
         """,
+        "UPDATE statuses s SET counted = false FROM fact f WHERE s.id = f.id AND s.counted",
     ),
     on(
         PostPublished,
@@ -189,15 +189,22 @@ RULES = (
         WITH child AS (
             SELECT s.id FROM fact f JOIN statuses s ON s.id = f.id WHERE f.in_reply_to_uri IS NOT NULL
             UNION SELECT s.id FROM fact f JOIN statuses s ON s.in_reply_to_uri = f.uri
-        ), counted AS (
-            UPDATE statuses s SET counted = true FROM child c
-            WHERE s.id = c.id AND NOT s.counted AND s.deleted IS NULL AND s.in_reply_to_account IS NOT NULL
-                AND s.visibility IN ('public', 'unlisted')
-            RETURNING s.in_reply_to_uri
         )
         UPDATE statuses p SET replies = p.replies + c.answers
-        FROM (SELECT in_reply_to_uri, count(*) AS answers FROM counted GROUP BY in_reply_to_uri) c
+        FROM (
+            SELECT s.in_reply_to_uri, count(*) AS answers FROM child JOIN statuses s USING (id)
+            WHERE NOT s.counted AND s.deleted IS NULL AND s.in_reply_to_account IS NOT NULL
+                AND s.visibility IN ('public', 'unlisted') GROUP BY s.in_reply_to_uri) c
         WHERE p.uri = c.in_reply_to_uri
+        """,
+        """
+        WITH child AS (
+            SELECT s.id FROM fact f JOIN statuses s ON s.id = f.id WHERE f.in_reply_to_uri IS NOT NULL
+            UNION SELECT s.id FROM fact f JOIN statuses s ON s.in_reply_to_uri = f.uri
+        )
+        UPDATE statuses s SET counted = true FROM child c
+        WHERE s.id = c.id AND NOT s.counted AND s.deleted IS NULL AND s.in_reply_to_account IS NOT NULL
+            AND s.visibility IN ('public', 'unlisted')
         """,
     ),
 )

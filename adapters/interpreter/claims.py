@@ -26,6 +26,12 @@ def not_understood(what: str) -> str:
     return f"not understood: {what}"
 
 
+class UnreadableEvent(Event, frozen=True, tag="unreadable"):
+    """Stands for an event whose sealed bytes can't be opened; it is never stored, and claims nothing."""
+
+    reason: str
+
+
 class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one event of the log claims.
 

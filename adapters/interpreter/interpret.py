@@ -12,7 +12,7 @@ import msgspec
 from psycopg import Cursor
 
 from adapters.activitypub.incoming import Translator
-from adapters.interpreter.claims import Claim, brings
+from adapters.interpreter.claims import Claim, UnreadableEvent, brings
 from adapters.interpreter.ids import Proposal, proposals
 from adapters.interpreter.settle import Outcome
 from adapters.interpreter.state import Parked
@@ -71,6 +71,8 @@ class Interpreter:
         return facts
 
     def _translated(self, recorded: Recorded) -> Claim | Parked:
+        if isinstance(recorded.event, UnreadableEvent):
+            return Parked(Claim(position=recorded.position, stream=recorded.stream), None, None, recorded.event.reason)
         try:
             return self._translator.translate(recorded)
         except MemoryError:

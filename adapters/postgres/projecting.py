@@ -14,9 +14,9 @@ import psycopg
 from eventsourcing.persistence import Tracking
 
 from adapters.codec import Codec, Unreadable
+from adapters.interpreter.claims import UnreadableEvent
 from adapters.postgres.checkpoint import Checkpoint
 from adapters.postgres.generations import APPLICATION, Generation
-from domain.events import Event
 from domain.ports import Recorded
 from projections.fact import APPLIED, Fact
 from projections.rule import Projection, Rule
@@ -47,12 +47,6 @@ _PARK_EVENT = """
     ON CONFLICT (received_at_position) DO NOTHING
 """
 _BIGGEST = 2**63 - 1
-
-
-class UnreadableEvent(Event, frozen=True, tag="unreadable"):
-    """Stands for an event whose sealed bytes can't be opened; never stored."""
-
-    reason: str
 
 
 class Interprets(Protocol):

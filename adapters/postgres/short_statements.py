@@ -22,20 +22,26 @@ class ShortStatements:
 
     async def one(self, kind: type[Row], sql: LiteralString, values: Mapping[str, Any]) -> Row | None:
         """The first row as a `kind`, or None."""
-        async with self.transaction() as connection, connection.cursor(row_factory=class_row(kind)) as cursor:
+        async with self._connection() as connection, connection.cursor(row_factory=class_row(kind)) as cursor:
             await cursor.execute(sql, values)
             return await cursor.fetchone()
 
     async def run(self, sql: LiteralString, values: Mapping[str, Any]) -> int:
         """How many rows the statement touched."""
-        async with self.transaction() as connection:
+        async with self._connection() as connection:
             return (await connection.execute(sql, values)).rowcount
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncConnection[Any]]:
         """A connection inside one transaction, whether or not the pool's are in autocommit mode."""
+        async with self._connection() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[AsyncConnection[Any]]:
+        """A connection for one statement, which is a transaction by itself."""
         try:
-            async with self._pool.connection() as connection, connection.transaction():
+            async with self._pool.connection() as connection:
                 yield connection
         except OperationalError as error:
             raise Unavailable("PostgreSQL") from error

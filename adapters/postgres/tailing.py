@@ -9,6 +9,9 @@ from adapters.postgres.log import CHANNEL as LOG_CHANNEL
 # What the projector's loop waits out; named here because drivers stay in adapters.
 DatabaseAway = psycopg.OperationalError
 
+# What it meets when its generation was dropped under it.
+TablesGone = psycopg.errors.UndefinedTable
+
 # One projector a generation: whoever holds this lock may write its tables.
 _LOCK = "SELECT pg_try_advisory_lock(hashtext('daybook projector'), %s)"
 
@@ -51,10 +54,16 @@ class Tail:
         self._connection.execute("SELECT pg_advisory_unlock(hashtext('daybook projector'), %s)", [generation.n])
 
     def wait(self, timeout_s: float) -> bool:
-        """Until something is appended or switched, or the time is up; whether the pointer may have moved."""
-        return any(
-            note.channel == generations.CHANNEL for note in self._connection.notifies(timeout=timeout_s, stop_after=1)
-        )
+        """Until something is appended or switched, or the time is up; whether the pointer may have moved.
+
+        Takes in all that was said meanwhile: one look at the log answers it all.
+        """
+        moved = self._hear(timeout_s, 1)
+        return self._hear(0, None) or moved
+
+    def _hear(self, timeout_s: float, stop_after: int | None) -> bool:
+        notes = list(self._connection.notifies(timeout=timeout_s, stop_after=stop_after))
+        return any(note.channel == generations.CHANNEL for note in notes)
 
     def close(self) -> None:
         """Let go of everything."""

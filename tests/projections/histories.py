@@ -1,0 +1,55 @@
+"""Random histories for the read models: every visibility, mentions, replies to what is there, not yet, or gone."""
+
+from typing import Any
+
+from domain.post import PostDeleted, PostEdited, PostPublished
+from tests.adapters.interpreter import peers
+from tests.adapters.interpreter.histories import History
+from tests.adapters.interpreter.peers import ALICE, BOB, LOCAL, PUBLIC, START
+
+
+class TimelineHistory(History):
+    """As the interpreter's, but posts are addressed, mention and answer each other, and locals follow locals."""
+
+    def create(self) -> tuple[str, Any]:
+        who = self.somebody()
+        mentioned = self.one(ALICE, BOB, self.somebody())
+        more: dict[str, Any] = self.one(
+            {"to": [PUBLIC], "cc": [f"{who}/followers"]},
+            {"to": [f"{who}/followers"], "cc": [PUBLIC]},
+            {"to": [f"{who}/followers"]},
+            {"to": [mentioned]},
+        )
+        if self.random.random() < 0.4:
+            more["tag"] = [{"type": "Mention", "href": mentioned, "name": "@x"}]
+        if self.random.random() < 0.5:
+            more["inReplyTo"] = self.one(self.post_of(self.somebody()), self.own_uri(), self.own_uri())
+        return peers.received(who, peers.create(self.post_of(who), who, **more))
+
+    def own_uri(self) -> str:
+        return self.one(*self.own_posts).uri if self.own_posts else f"{ALICE}/statuses/0"
+
+    def own_post(self) -> tuple[str, Any]:
+        if self.own_posts and self.random.random() < 0.5:
+            post: PostPublished = self.one(*self.own_posts)
+            edited = PostEdited(post=post.post, author=post.author, edited_at=START, text=f"edit {len(self.log)}")
+            return peers.local(f"post:{post.post}", self.one(edited, PostDeleted(post=post.post, author=post.author)))
+        author = self.one(ALICE, BOB) if len(self.log) > 1 and BOB in self.id_of else ALICE
+        number = (len(self.log) + 10) << 16
+        uri = f"{author}/statuses/{number}"
+        post = PostPublished(
+            post=number,
+            author=LOCAL[author],
+            uri=uri,
+            url=uri,
+            visibility=self.one("public", "unlisted", "private", "direct"),
+            published_at=START,
+            text="hello",
+            in_reply_to_uri=self.one(None, None, self.own_uri(), self.post_of(self.somebody())),
+        )
+        self.own_posts.append(post)
+        return peers.local(f"post:{number}", post)
+
+    def makers(self) -> list[Any]:
+        """More of one's own, so that edits and deletions meet within one batch."""
+        return [(make, weight * 4 if make == self.own_post else weight) for make, weight in super().makers()]

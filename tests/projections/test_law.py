@@ -1,0 +1,66 @@
+"""The law: every read model depends on the facts and their positions alone, however they were batched."""
+
+import random
+import threading
+
+import psycopg
+import pytest
+
+from projections.catalogue import KEYS
+from tests.adapters.interpreter.histories import History
+from tests.database import Database
+from tests.projections.histories import TimelineHistory
+from tests.projections.projecting import (
+    digests,
+    kill_backends,
+    new_generation,
+    project_all,
+    projector_of,
+    write_log,
+)
+
+LENGTH = 1_500
+SIZES = (1, 7, 500, 5_000)
+
+
+@pytest.fixture(params=[20261121, random.SystemRandom().randrange(1_000_000)], ids=lambda seed: f"seed {seed}")
+def history(request: pytest.FixtureRequest, database: Database) -> History:
+    made = TimelineHistory(request.param, LENGTH)
+    write_log(database, made.log)
+    return made
+
+
+def test_batches_of_any_size_and_a_second_run_give_the_same_rows(database: Database, history: History) -> None:
+    found = []
+    for size in (*SIZES, SIZES[1]):
+        generation = new_generation(database)
+        project_all(projector_of(database, generation), size)
+        found.append(digests(database, generation))
+    for other in found[1:]:
+        assert other == found[0]
+    assert set(found[0]) == set(KEYS)
+
+
+def test_a_projector_killed_at_any_point_and_resumed_gives_the_same_rows(database: Database, history: History) -> None:
+    whole, killed = new_generation(database), new_generation(database)
+    project_all(projector_of(database, whole), 500)
+    projecting = threading.Thread(target=project_all, args=(projector_of(database, killed), 40))
+    projecting.start()
+    kills = 0
+    while projecting.is_alive():
+        kills += kill_backends(database, killed)
+        projecting.join(timeout=0.03)
+    assert kills > 3, "it was never killed"
+    assert digests(database, killed) == digests(database, whole)
+    with psycopg.connect(database.owner) as owner:
+        poisoned = owner.execute(f"SELECT count(*) FROM {killed.schema}.parked WHERE waits_for IS NULL").fetchone()
+    assert poisoned == (0,), "a lost connection parked something"
+
+
+def test_the_random_histories_reach_every_table(database: Database, history: History) -> None:
+    generation = new_generation(database)
+    project_all(projector_of(database, generation), 500)
+    with psycopg.connect(database.owner) as owner:
+        for table in KEYS:
+            row = owner.execute(f"SELECT count(*) FROM {generation.schema}.{table}".encode()).fetchone()
+            assert row is not None and row[0] > 0, table

@@ -7,9 +7,10 @@ export PYTHON
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
+# With setpriv a killed make takes the instance along, as Ctrl-C does.
 up: ## Install what is missing, run the whole instance, keep its data in ./data
 	@.ci/install requirements.lock
-	@exec .venv/bin/daybook up
+	@exec setpriv --pdeathsig TERM .venv/bin/daybook up
 
 test: ## Pass the tests, on a PostgreSQL and a Valkey of their own
 	@.ci/install requirements-dev.lock

@@ -10,7 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from adapters.embedded.postgres import attached_dsn
+from adapters.embedded.postgres import EmbeddedPostgres, attached_dsn
+from adapters.embedded.valkey import EmbeddedValkey
 from tests.system.instance import Instance, Watch, free_port
 
 LINGER_MAX_S = 5.0
@@ -126,3 +127,25 @@ def test_a_lost_master_key_is_told_rather_than_replaced(data: Path, port: int) -
         assert not key.exists()
     finally:
         kept.rename(key)
+
+
+def test_servers_that_the_environment_names_are_used_and_none_of_our_own_started(
+    postgres_server: EmbeddedPostgres, valkey_server: EmbeddedValkey, tmp_path: Path
+) -> None:
+    with psycopg.connect(postgres_server.dsn("postgres"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE named_by_environment")
+    database = postgres_server.dsn("named_by_environment")
+    instance = Instance(tmp_path, free_port(), DATABASE_URL=database, REDIS_URL=valkey_server.url)
+    try:
+        assert instance.ready().status() == 200
+        assert not any(part in line for line in instance.family().values() for part in PARTS[:2])
+        assert not (tmp_path / "postgres").exists()
+    finally:
+        instance.end()
+
+
+def test_a_database_that_does_not_answer_is_told_in_a_sentence(tmp_path: Path) -> None:
+    instance = Instance(tmp_path, free_port(), DATABASE_URL=f"postgresql://x@/x?host={tmp_path}")
+    assert instance.process.wait(30) == 1
+    instance.end()
+    assert "DATABASE_URL names can't be used" in "".join(instance.said)

@@ -108,7 +108,16 @@ def test_of_two_commands_racing_on_one_stream_in_one_group_one_is_whole_and_the_
         row = connection.execute(
             "SELECT outcomes, positions FROM log.append(%s::int[], %s::text[], %s::bigint[], %s::text[], %s::bytea[],"
             " %s::bytea[], %s::bytea[], %s::bytea[])",
-            [[0, 0, 1, 1], ["a", "a", "b", "a"], [1, 2, 1, 2], ["t"] * 4, [b"s"] * 4, [b"k"] * 4, [None] * 4, [None] * 4],
+            [
+                [0, 0, 1, 1],
+                ["a", "a", "b", "a"],
+                [1, 2, 1, 2],
+                ["t"] * 4,
+                [b"s"] * 4,
+                [b"k"] * 4,
+                [None] * 4,
+                [None] * 4,
+            ],
         ).fetchone()
         stored = connection.execute("SELECT originator_id, originator_version FROM log.events").fetchall()
         assert row == (["stored", "stored", "conflict", "conflict"], [1, 2, None, None])
@@ -170,7 +179,9 @@ def test_the_application_role_cannot_change_the_log(log: LogRecorder, database: 
         connection.execute(statement.encode())
 
 
-@pytest.mark.parametrize("statement", ["UPDATE log.events SET topic = 'x'", "DELETE FROM log.events", "TRUNCATE log.events"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE log.events SET topic = 'x'", "DELETE FROM log.events", "TRUNCATE log.events"]
+)
 def test_even_the_owner_is_stopped_by_the_trigger(log: LogRecorder, database: Database, statement: str) -> None:
     log.insert_events([event("a", 1)])
     with psycopg.connect(database.owner) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -195,5 +206,3 @@ def test_each_event_has_its_key_in_a_schema_of_its_own_and_its_digest_beside_it(
             " JOIN log.events ON notification_id = position"
         ).fetchone()
     assert row == (b"key", True)
-
-

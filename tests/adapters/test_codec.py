@@ -1,0 +1,75 @@
+"""The envelope: nobody opens an event without its key, under another stream or topic, or after a change."""
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.codec import Codec, Pepper, Unreadable
+from domain.activity import ActivityReceived, Evidence
+from domain.follow import FollowRequested
+from tests.database import MASTER_KEY
+from tests.domain.deciding import NOW
+
+STREAM = "follow:1:2"
+EVENT = FollowRequested(follower=1, followee=2, request="r")
+codec = Codec(MASTER_KEY)
+
+
+@given(st.binary(max_size=3000))
+def test_raw_bytes_stay_bytes(raw: bytes) -> None:
+    evidence = Evidence(key_id="k", signed_lines=raw, signature=raw, key=raw)
+    event = ActivityReceived(signer="s", inbox="/inbox", raw=raw, evidence=evidence, received_at=NOW)
+    topic, state, key = codec.seal("activity:x", event)
+    assert codec.open("activity:x", topic, state, key) == event
+
+
+def test_the_same_event_twice_is_sealed_under_different_keys() -> None:
+    first, second = codec.seal(STREAM, EVENT), codec.seal(STREAM, EVENT)
+    assert first.state != second.state and first.wrapped_key != second.wrapped_key
+    with pytest.raises(Unreadable):
+        codec.open(STREAM, first.topic, first.state, second.wrapped_key)
+
+
+def test_an_event_opens_only_as_what_and_where_it_was_sealed() -> None:
+    topic, state, key = codec.seal(STREAM, EVENT)
+    for stream, kind in (("follow:1:3", topic), (STREAM, "follow.accepted")):
+        with pytest.raises(Unreadable):
+            codec.open(stream, kind, state, key)
+
+
+@pytest.mark.parametrize("place", [0, 1, 20, -1])
+def test_a_changed_byte_is_found(place: int) -> None:
+    topic, state, key = codec.seal(STREAM, EVENT)
+    changed = bytearray(state)
+    changed[place] ^= 1
+    with pytest.raises(Unreadable):
+        codec.open(STREAM, topic, bytes(changed), key)
+
+
+def test_without_its_key_or_with_another_master_key_content_is_gone() -> None:
+    topic, state, key = codec.seal(STREAM, EVENT)
+    with pytest.raises(Unreadable, match="destroyed"):
+        codec.open(STREAM, topic, state, None)
+    with pytest.raises(Unreadable):
+        Codec(os.urandom(32)).open(STREAM, topic, state, key)
+
+
+def test_an_unknown_kind_is_said_to_be_unknown() -> None:
+    _, state, key = codec.seal(STREAM, EVENT)
+    with pytest.raises(Unreadable, match="unknown kind"):
+        codec.open(STREAM, "poll.voted", state, key)
+
+
+def test_secrets_open_only_under_the_master_key_that_wrapped_them() -> None:
+    wrapped = codec.wrap_secret(b"pepper")
+    assert codec.unwrap_secret(wrapped) == b"pepper"
+    with pytest.raises(Unreadable):
+        Codec(os.urandom(32)).unwrap_secret(wrapped)
+
+
+def test_parts_of_a_keyed_hash_do_not_run_into_each_other() -> None:
+    pepper = Pepper(b"p" * 32)
+    assert pepper.hash("ab", "c") != pepper.hash("a", "bc")
+    assert pepper.hash("a") != Pepper(b"q" * 32).hash("a")

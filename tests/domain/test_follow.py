@@ -1,0 +1,83 @@
+"""Following: asked, accepted, rejected, ended."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain import follow
+from domain.events import Refused
+from domain.follow import (
+    EndFollow,
+    FollowAccepted,
+    FollowCommand,
+    FollowEnded,
+    FollowRejected,
+    FollowRequested,
+    RequestFollow,
+    Stage,
+)
+from tests.domain.deciding import NOW, decided, folded
+
+PAIR = {"follower": 1, "followee": 2}
+requested = FollowRequested(**PAIR, request="r1")
+accepted = FollowAccepted(**PAIR, request="r1")
+ended = FollowEnded(**PAIR, request="r1")
+
+
+def request(name: str = "r1", needs_approval: bool = False) -> RequestFollow:
+    return RequestFollow(**PAIR, request=name, needs_approval=needs_approval)
+
+
+def test_an_open_account_is_followed_at_once() -> None:
+    assert decided(follow, given=[], when=request()) == [requested, accepted]
+
+
+def test_a_locked_or_remote_account_is_asked_first() -> None:
+    assert decided(follow, given=[], when=request(needs_approval=True)) == [requested]
+
+
+def test_asking_again_is_silence() -> None:
+    assert decided(follow, given=[requested], when=request("r2")) == []
+    assert decided(follow, given=[requested, accepted], when=request("r2")) == []
+
+
+def test_nobody_follows_themselves() -> None:
+    with pytest.raises(Refused, match="yourself"):
+        decided(follow, given=[], when=RequestFollow(follower=1, followee=1, request="r", needs_approval=False))
+
+
+def test_unfollowing_ends_what_was_asked_and_twice_is_silence() -> None:
+    assert decided(follow, given=[requested, accepted], when=EndFollow(**PAIR)) == [ended]
+    assert decided(follow, given=[requested], when=EndFollow(**PAIR)) == [ended]
+    assert decided(follow, given=[requested, ended], when=EndFollow(**PAIR)) == []
+
+
+def test_an_answer_to_another_request_changes_nothing() -> None:
+    again = FollowRequested(**PAIR, request="r2")
+    assert folded(follow, [requested, ended, again, accepted]).stage is Stage.REQUESTED
+    late = FollowRejected(**PAIR, request="r1")
+    now = FollowAccepted(**PAIR, request="r2")
+    assert folded(follow, [requested, ended, again, now, late]).stage is Stage.FOLLOWING
+
+
+def test_a_rejection_removes_a_follower_who_was_accepted() -> None:
+    assert folded(follow, [requested, accepted, FollowRejected(**PAIR, request="r1")]).stage is Stage.NONE
+
+
+commands = st.one_of(st.builds(request, st.sampled_from(["r1", "r2"]), st.booleans()), st.just(EndFollow(**PAIR)))
+events = st.one_of(
+    *(
+        st.builds(kind, follower=st.just(1), followee=st.just(2), request=st.sampled_from(["r1", "r2", "r3"]))
+        for kind in (FollowRequested, FollowAccepted, FollowRejected, FollowEnded)
+    )
+)
+
+
+@given(st.lists(events), commands)
+def test_any_history_folds_and_the_same_command_twice_changes_nothing_more(
+    history: list[follow.FollowEvent], command: FollowCommand
+) -> None:
+    state = folded(follow, history)
+    for event in follow.decide(state, command, NOW):
+        state = follow.evolve(state, event)
+    assert list(follow.decide(state, command, NOW)) == []

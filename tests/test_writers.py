@@ -1,0 +1,50 @@
+"""Three named ways to write the log, and no fourth: dispatch (through its port), the inbox, the fetcher."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("domain", "projections", "adapters", "api", "workers")
+# The port that dispatch appends by; the inbox and the fetcher; the recorder that the library's contracts call.
+MAY_SUBMIT = {
+    "adapters/postgres/event_log.py",
+    "adapters/postgres/received.py",
+    "adapters/postgres/log.py",
+    "adapters/postgres/writer.py",
+}
+
+
+def calls(name: str) -> set[str]:
+    """The files in which a method of this name is called."""
+    found: set[str] = set()
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == name:
+                    found.add(str(path.relative_to(ROOT)))
+    return found
+
+
+def test_only_the_three_ways_submit_to_the_writer() -> None:
+    assert calls("submit") == MAY_SUBMIT - {"adapters/postgres/writer.py"}
+
+
+def test_only_dispatch_appends_through_the_port() -> None:
+    text = (ROOT / "domain/dispatch.py").read_text()
+    assert "self._log.append(" in text
+    users = {
+        str(path.relative_to(ROOT))
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if "PostgresEventLog(" in path.read_text()
+    }
+    assert users == {"adapters/wiring.py"}
+
+
+def test_nothing_else_names_the_logs_function_or_writes_its_table() -> None:
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            text = path.read_text()
+            name = str(path.relative_to(ROOT))
+            assert "INSERT INTO log." not in text, name
+            assert "log.append(" not in text.replace("_log.append(", "") or name == "adapters/postgres/writer.py", name

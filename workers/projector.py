@@ -9,7 +9,7 @@ from types import FrameType
 from adapters.config import Settings
 from adapters.postgres.generations import Generation
 from adapters.postgres.projecting import Projector
-from adapters.postgres.tailing import DatabaseAway, Tail
+from adapters.postgres.tailing import DatabaseAway, TablesGone, Tail
 from adapters.wiring import make_projector
 
 BATCH_MAX = 2_000
@@ -23,7 +23,6 @@ _log = logging.getLogger("daybook.project")
 def project(settings: Settings) -> None:
     """Project until SIGTERM or SIGINT. A database that does not answer is waited for; nothing parks because of it."""
     stopping = threading.Event()
-
 
     def stop(number: int, frame: FrameType | None) -> None:
         stopping.set()
@@ -42,6 +41,10 @@ def follow(settings: Settings, stopping: threading.Event) -> None:
             pause_s = RETRY_FIRST_S
         except DatabaseAway as error:
             _log.warning("the database does not answer (%s); trying again in %.1f s", str(error).strip(), pause_s)
+            stopping.wait(pause_s)
+            pause_s = min(2 * pause_s, RETRY_MAX_S)
+        except TablesGone:
+            _log.warning("the read models projected into were dropped; taking up the live ones")
             stopping.wait(pause_s)
             pause_s = min(2 * pause_s, RETRY_MAX_S)
 
@@ -65,8 +68,8 @@ class _Follower:
                 if self._projector is None and not self._take_up():
                     self._tail.wait(POLL_S)
                     continue
-                self._catch_up()
-                if not self._stopping.is_set() and self._tail.wait(POLL_S):
+                # The pointer may move while there is always more to project, so it is looked at after every batch.
+                if self._tail.wait(0 if self._advance() else POLL_S):
                     self._let_go()
         finally:
             self._let_go()
@@ -86,14 +89,17 @@ class _Follower:
             self._tail.release(self._generation)
         self._projector = self._generation = None
 
-    def _catch_up(self) -> None:
+    def _advance(self) -> bool:
+        """Project one batch; whether there may be more. What was being built goes live when there is none."""
         assert self._projector is not None and self._generation is not None, "taken up before"
-        while not self._stopping.is_set() and self._projector.step(BATCH_MAX) > 0:
-            if self._generation.status == "building":
+        more = self._projector.step(BATCH_MAX) > 0
+        if self._generation.status == "building":
+            if more:
                 self._say_how_far()
-        if self._generation.status == "building" and not self._stopping.is_set():
-            self._tail.switch(self._generation)
-            _log.info("the read models are built: generation %d is live", self._generation.n)
+            else:
+                self._tail.switch(self._generation)
+                _log.info("the read models are built: generation %d is live", self._generation.n)
+        return more
 
     def _say_how_far(self) -> None:
         assert self._projector is not None, "taken up before"

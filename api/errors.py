@@ -17,6 +17,8 @@ from adapters.unavailable import Unavailable
 from api.web.pages import Pages
 from domain.events import NotFound as Absent
 from domain.events import Refused
+from domain.ports import Conflict, FactsBehind
+from domain.ports import Conflict, FactsBehind
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +36,11 @@ MACHINE_PATHS = (
     "/actor",
 )
 
+RETRY_SOON_S = 2
+
 UNAUTHORIZED = "The access token is invalid"
 NOT_FOR_APPS = "This method requires an authenticated user"
+OVERTAKEN_RETRY_AFTER_S = 2
 
 
 class ApiError(Exception):
@@ -168,6 +173,14 @@ def handlers(pages: Pages) -> dict[int | type[Exception], Handler]:
         log.warning("unavailable: %s %s: %s", request.method, request.scope["path"], error)
         return answer(request, _temporary(error.retry_after_s))
 
+    def behind(request: Request[Any, Any, Any], error: FactsBehind | Conflict) -> Response[bytes]:
+        log.warning("behind: %s %s: %r", request.method, request.scope["path"], error)
+        return answer(request, _temporary(RETRY_SOON_S))
+
+    def overtaken(request: Request[Any, Any, Any], error: FactsBehind | Conflict) -> Response[bytes]:
+        log.warning("overtaken: %s %s: %s", request.method, request.scope["path"], error)
+        return answer(request, _temporary(OVERTAKEN_RETRY_AFTER_S))
+
     def framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
         return answer(request, _translated(error))
 
@@ -179,6 +192,9 @@ def handlers(pages: Pages) -> dict[int | type[Exception], Handler]:
         ApiError: answer,
         Refused: refused,
         Unavailable: unavailable,
+        # Nothing is wrong with the command: remote facts are late, or others wrote first again and again.
+        FactsBehind: behind,
+        Conflict: behind,
         HTTPException: framework,
         Exception: unexpected,
     }

@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
@@ -46,17 +47,13 @@ async def test_a_wrong_name_and_a_wrong_password_read_the_same(
     assert "set-cookie" in answer.headers and "daybook_session" not in answer.headers["set-cookie"]
 
 
-async def test_a_disabled_user_can_neither_log_in_nor_go_on(server: TestServer, browser: httpx.AsyncClient) -> None:
+async def test_a_disabled_user_can_neither_log_in_nor_go_on(database: Database, browser: httpx.AsyncClient) -> None:
     app = await register(browser)
     location = (await log_in(browser, request_by(app))).headers["location"]
-    await _disable(server)
+    with psycopg.connect(database.owner) as owner:
+        owner.execute("UPDATE app.users SET disabled_at = now()")
     assert 'type="password"' in (await browser.get(location)).text
     assert (await log_in(browser, request_by(app))).status_code == 422
-
-
-async def _disable(server: TestServer) -> None:
-    async with server.users._sql.transaction() as connection:  # pyright: ignore[reportPrivateUsage]
-        await connection.execute("UPDATE app.users SET disabled_at = now()")
 
 
 async def test_force_login_asks_again_once(browser: httpx.AsyncClient) -> None:

@@ -6,6 +6,7 @@ neighbouring subdomain can set them (RFC 6265bis §4.1.3.2).
 
 import datetime as dt
 import hmac
+import re
 from typing import Any
 
 from litestar import Request
@@ -16,7 +17,8 @@ from adapters.postgres.users import User
 from api.server import Server
 
 SESSION_S = 30 * 24 * 3_600
-COOKIE_CHARACTERS_MAX = 128
+# What `new_secret` makes. Anything else was put there by others, and is not sent back.
+OURS = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class Browser:
@@ -61,7 +63,7 @@ class Browser:
 
     def _sent(self, request: Request[Any, Any, Any], what: str) -> str:
         value = request.cookies.get(self._name(what), "")
-        return value if len(value) <= COOKIE_CHARACTERS_MAX else ""
+        return value if OURS.fullmatch(value) else ""
 
     def _cookie(self, what: str, value: str, max_age: int | None = None) -> Cookie:
         return Cookie(

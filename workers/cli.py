@@ -5,6 +5,7 @@ and name it in COMMANDS; a cyclopts `App` there gives a group such as `daybook l
 """
 
 import importlib.metadata
+import logging
 import sys
 
 from cyclopts import App
@@ -18,7 +19,7 @@ from workers.preflight import NotReady
 # Name, where it is, and one line of help (reading the docstring would import it).
 COMMANDS = (
     ("up", "workers.commands_run:up", "Run the whole instance on this machine until Ctrl-C."),
-    ("serve", "workers.commands_run:serve", "Answer HTTP: the client API, the inbox and the public pages."),
+    ("serve", "api.serve:serve", "Answer HTTP: the client API, the inbox and the public pages."),
     ("project", "workers.commands_run:project", "Follow the log and keep the read models up to date."),
     ("migrate", "workers.commands_run:migrate", "Bring the database up to date, as its owner."),
 )
@@ -41,6 +42,8 @@ def make_app() -> App:
 
 def main() -> None:
     """Run the command that the command line names; exits 1 with one sentence for what an operator can mend."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("daybook").setLevel(logging.INFO)
     try:
         make_app()()
     except SAID_IN_A_SENTENCE as error:

@@ -16,13 +16,6 @@ def up() -> None:
     run_everything(load_settings(os.environ), os.environ, _prepare, console_of())
 
 
-def serve() -> None:
-    """Answer HTTP: the client API, the inbox and the public pages."""
-    from workers.serve import serve as run  # noqa: PLC0415 (the web server is not loaded for other commands)
-
-    run(attached(load_settings(os.environ)))
-
-
 def project() -> None:
     """Follow the log and keep the read models up to date."""
     from workers.projector import project as run  # noqa: PLC0415 (nor is the projector)

@@ -1,13 +1,15 @@
 """`daybook serve`: the API under granian, in one process, its event loop uvloop's."""
 
 import asyncio
+import os
 import signal
 
 import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server as Granian
 
-from adapters.config import Settings
+from adapters.config import Settings, load_settings
+from adapters.first_start import attached
 from adapters.wiring import Server
 from api.app import create_app
 
@@ -15,9 +17,9 @@ from api.app import create_app
 CONNECTIONS_MAX = 8_192
 
 
-def serve(settings: Settings) -> None:
-    """Answer HTTP until SIGTERM or SIGINT."""
-    uvloop.run(_serve(settings))
+def serve() -> None:
+    """Answer HTTP: the client API, the inbox and the public pages, until SIGTERM or SIGINT."""
+    uvloop.run(_serve(attached(load_settings(os.environ))))
 
 
 async def _serve(settings: Settings) -> None:

@@ -18,7 +18,6 @@ from api.web.pages import Pages
 from domain.events import NotFound as Absent
 from domain.events import Refused
 from domain.ports import Conflict, FactsBehind
-from domain.ports import Conflict, FactsBehind
 
 log = logging.getLogger(__name__)
 
@@ -176,10 +175,6 @@ def handlers(pages: Pages) -> dict[int | type[Exception], Handler]:
     def behind(request: Request[Any, Any, Any], error: FactsBehind | Conflict) -> Response[bytes]:
         log.warning("behind: %s %s: %r", request.method, request.scope["path"], error)
         return answer(request, _temporary(RETRY_SOON_S))
-
-    def overtaken(request: Request[Any, Any, Any], error: FactsBehind | Conflict) -> Response[bytes]:
-        log.warning("overtaken: %s %s: %s", request.method, request.scope["path"], error)
-        return answer(request, _temporary(OVERTAKEN_RETRY_AFTER_S))
 
     def framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
         return answer(request, _translated(error))

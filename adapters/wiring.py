@@ -17,6 +17,7 @@ from adapters.activitypub.remote_keys import RemoteKeys
 from adapters.activitypub.signatures_sign import SigningKey
 from adapters.codec import Codec, Pepper
 from adapters.config import Settings
+from adapters.idempotency import Idempotency
 from adapters.interpreter.interpret import Interpreter
 from adapters.local_ids import LocalIds
 from adapters.master_key import load_master_key
@@ -76,6 +77,7 @@ class Server:
         self.tokens = TokenCache(self.oauth)
         self.reads = Reads(dsn)
         self.positions = Positions(settings.redis_url)
+        self.idempotency = Idempotency(settings.redis_url)
         self._dsn = dsn
         self._writer: GroupWriter | None = None
 
@@ -124,6 +126,7 @@ class Server:
             await asyncio.to_thread(self._writer.close)
             await self.pool.close()
             await self.positions.aclose()
+            await self.idempotency.aclose()
 
     def _open_log(self) -> None:
         self._writer = GroupWriter(self._dsn)

@@ -12,7 +12,13 @@ from api.auth import bearer_of, guard, undeclared, viewer_of
 from api.auth_limits import LogInLimit
 from api.cors import Edge
 from api.errors import handlers
+from api.mastodon.accounts import account_statuses, lookup, show_account, verify_credentials
+from api.mastodon.at_start import custom_emojis, empty_lists, markers, preferences, push_subscription
 from api.mastodon.instance import instance_v1, instance_v2
+from api.mastodon.relationships import follow, relationships, unfollow
+from api.mastodon.search import search
+from api.mastodon.statuses import edit, publish, show_several, show_status, unpublish
+from api.mastodon.timelines import home_timeline, public_timeline
 from api.oauth import authorization_server, revoke, token
 from api.oauth_clients import register_app, verify_app
 from api.server import Server
@@ -31,6 +37,25 @@ ROUTES: Sequence[HTTPRouteHandler] = (
     token,
     revoke,
     authorization_server,
+    verify_credentials,
+    lookup,
+    relationships,
+    show_account,
+    account_statuses,
+    follow,
+    unfollow,
+    publish,
+    show_several,
+    show_status,
+    edit,
+    unpublish,
+    home_timeline,
+    public_timeline,
+    search,
+    custom_emojis,
+    preferences,
+    markers,
+    push_subscription,
 )
 
 
@@ -52,7 +77,7 @@ def create_routes(server: Server, more: Sequence[HTTPRouteHandler] = ()) -> Lite
             yield
 
     app = Litestar(
-        [*ROUTES, *assets(), *more],
+        [*ROUTES, *empty_lists(), *assets(), *more],
         dependencies={
             "server": Provide(lambda: server, sync_to_thread=False),
             "pages": Provide(lambda: pages, sync_to_thread=False),

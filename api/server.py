@@ -2,16 +2,20 @@
 
 import datetime as dt
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from adapters.config import Settings
+from adapters.idempotency import Idempotency
+from adapters.local_ids import LocalIds
 from adapters.passwords import Passwords
 from adapters.postgres.oauth import OAuthStore
+from adapters.postgres.reads import Reads
 from adapters.postgres.tokens import TokenCache
 from adapters.postgres.users import UserStore
+from domain.dispatch import Concept, Decided
 from projections.usage import Usage
 
 
@@ -59,3 +63,33 @@ class Server(Protocol):
 
 # How a route asks for it. Unchecked: a Protocol's isinstance costs a tenth of a millisecond on every request.
 TheServer: TypeAlias = NamedDependency[SkipValidation[Server]]
+
+
+class Book(Server, Protocol):
+    """The outside world with the log and the read models, for routes that ask or say something."""
+
+    @property
+    def reads(self) -> Reads:
+        """The read models, and how far they have come."""
+        ...
+
+    @property
+    def ids(self) -> LocalIds:
+        """Ids for what is made here."""
+        ...
+
+    @property
+    def idempotency(self) -> Idempotency:
+        """What was already asked for under a key."""
+        ...
+
+    async def do(self, concept: Concept, command: Any, token: int | None = None) -> Decided:
+        """Run a command; that token's later reads wait for it. Raises Refused, FactsBehind, Unavailable."""
+        ...
+
+    async def written_by(self, token: int) -> int:
+        """The position that this token's reads must have passed."""
+        ...
+
+
+TheBook: TypeAlias = NamedDependency[SkipValidation[Book]]

@@ -1,9 +1,12 @@
 """Accounts: who there is, what they say of themselves now and said before, and how many follow them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import LiteralString, NamedTuple
 
 from domain.account import AccountRegistered, ProfileChanged
 from projections.fact import Fact
+from projections.query import Query
 from projections.rendering import acct_of, identity_json, mention_json, profile_json
 from projections.rule import Projection, Row, on
 
@@ -111,3 +114,53 @@ PROJECTION = Projection(
     {"accounts": "id", "account_revisions": "account, position, n", "account_counts": "account"},
     RULES,
 )
+
+
+class AccountRow(NamedTuple):
+    """An account as stored: ids, the insides of its JSON, what is counted, and what deciding about it needs."""
+
+    id: int
+    uri: str
+    username: str
+    domain: str | None
+    url: str
+    identity: str
+    mention: str
+    profile: str
+    locked: bool
+    followers: int
+    following: int
+    statuses: int
+    last_status_at: date | None
+
+
+_SELECT: LiteralString = """
+    SELECT a.id, a.uri, a.username, a.domain, a.url, a.identity, a.mention, a.profile, a.locked,
+        k.followers, k.following, k.statuses, k.last_status_at
+    FROM accounts a JOIN account_counts k ON k.account = a.id """
+
+
+def account(number: int) -> Query:
+    """The AccountRow of one account."""
+    return Query(_SELECT + "WHERE a.id = %(id)s::bigint", {"id": number})
+
+
+def account_named(acct: str) -> Query:
+    """The AccountRow of a handle, in any case: "bob" here, "bob@host.example" elsewhere."""
+    return Query(_SELECT + "WHERE lower(a.acct) = lower(%(acct)s::text) ORDER BY a.id LIMIT 1", {"acct": acct})
+
+
+def author_and_named(number: int, accts: Sequence[str]) -> Query:
+    """AccountRows of one account and of all with these handles in lower case, the earliest known of each first."""
+    return Query(
+        _SELECT + "WHERE a.id = %(id)s::bigint OR lower(a.acct) = ANY(%(accts)s::text[]) ORDER BY a.id",
+        {"id": number, "accts": list(accts)},
+    )
+
+
+def note_as_typed(number: int) -> Query:
+    """One row: the account's note as its owner typed it."""
+    return Query(
+        "SELECT note FROM account_revisions WHERE account = %(id)s::bigint ORDER BY position DESC, n DESC LIMIT 1",
+        {"id": number},
+    )

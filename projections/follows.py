@@ -4,10 +4,12 @@ The turns only grow; the intervals of a touched pair are worked out anew from al
 whether follow, unfollow and follow came in one batch or in three.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from domain.follow import FollowAccepted, FollowEnded, FollowEvent, FollowRejected, FollowRequested
 from projections.fact import Fact
+from projections.query import Query
 from projections.rule import Projection, Row, on
 
 TABLES = """
@@ -33,6 +35,7 @@ CREATE TABLE follows (
     PRIMARY KEY (follower, followee, since, n)
 );
 CREATE INDEX follows_of_followee ON follows (followee, follower) INCLUDE (since, until) WHERE stage = 'following';
+CREATE INDEX follows_asked ON follows (followee) WHERE stage = 'requested' AND until IS NULL;
 """
 
 _STAGES = {
@@ -99,3 +102,37 @@ PROJECTION = Projection(
     {"follow_turns": "follower, followee, position, n", "follows": "follower, followee, since, n"},
     RULES,
 )
+
+
+class RelationRow(NamedTuple):
+    """How a viewer and an account stand to each other today."""
+
+    account: int
+    following: bool
+    requested: bool
+    followed_by: bool
+
+
+def relations(viewer: int, accounts: Sequence[int]) -> Query:
+    """RelationRows between the viewer and those of these accounts that are there, in no order."""
+    return Query(
+        """
+        SELECT a.id, coalesce(mine.stage = 'following', false), coalesce(mine.stage = 'requested', false),
+            EXISTS (SELECT FROM follows theirs WHERE theirs.follower = a.id AND theirs.followee = %(viewer)s::bigint
+                AND theirs.stage = 'following' AND theirs.until IS NULL)
+        FROM accounts a LEFT JOIN follows mine ON mine.follower = %(viewer)s::bigint AND mine.followee = a.id
+            AND mine.until IS NULL
+        WHERE a.id = ANY(%(accounts)s::bigint[])
+        """,
+        {"viewer": viewer, "accounts": list(accounts)},
+    )
+
+
+def requests_to(account: int) -> Query:
+    """One row: how many wait for this account's answer."""
+    return Query(
+        """
+        SELECT count(*) FROM follows WHERE followee = %(account)s::bigint AND stage = 'requested' AND until IS NULL
+        """,
+        {"account": account},
+    )

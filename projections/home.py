@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from domain.post import PostPublished
 from projections.fact import Fact
 from projections.rule import Projection, Row, on
+from projections.status_queries import Listing
 
 TABLES = """
 -- `via` says how it came ('self': one's own; 'follow': by following `cause`), `position` when.
@@ -48,3 +49,29 @@ RULES = (
 )
 
 PROJECTION = Projection("home", TABLES, {"home": "owner, entry, via, cause"}, RULES)
+
+
+def home_of(owner: int) -> Listing:
+    """What shows in somebody's home today: an entry with a cause that holds, unless it answers a stranger.
+
+    Answers show when they are the owner's, or go to the owner, to their own author, or to someone the owner follows
+    now (Mastodon: the home feed's filter of replies).
+    """
+    return Listing(
+        scan="""
+            SELECT entry, via, cause FROM home
+            WHERE owner = %(viewer)s::bigint AND entry < %(below)s::bigint AND entry > %(above)s::bigint""",
+        values={"viewer": owner},
+        candidates="""
+            SELECT DISTINCT ON (entry) entry FROM scanned h
+            WHERE h.via = 'self' OR EXISTS (
+                SELECT FROM follows f WHERE f.follower = %(viewer)s::bigint AND f.followee = h.cause
+                    AND f.stage = 'following' AND f.until IS NULL)
+            ORDER BY entry :order""",
+        where="""(
+            s.in_reply_to_uri IS NULL OR s.account = %(viewer)s::bigint
+            OR s.in_reply_to_account IN (s.account, %(viewer)s::bigint)
+            OR EXISTS (
+                SELECT FROM follows f WHERE f.follower = %(viewer)s::bigint AND f.followee = s.in_reply_to_account
+                    AND f.stage = 'following' AND f.until IS NULL))""",
+    )

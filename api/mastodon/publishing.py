@@ -1,0 +1,196 @@
+"""From what a client sends to a command, and from what was decided to the status that the client gets.
+
+The answer is made of the very events that were appended, rendered by the functions that the projection uses, and of
+the read models as they were just before: it waits for nobody (docs: "you read what you wrote").
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from adapters.text import length
+from adapters.unavailable import Unavailable
+from api.auth import Viewer
+from api.errors import Invalid, NotFound, Unprocessable
+from api.mastodon.accounts import acct_of
+from api.mastodon.reading import current, id_in
+from api.server import Book
+from domain.post import CHARACTERS_MAX, EditPost, Mention, PostEdited, PostPublished, PublishPost, Visibility
+from domain.text import hashtags_in, mentions_in, without_controls
+from projections import accounts, rendering, status_queries
+from projections.accounts import AccountRow
+from projections.status_queries import StatusRow
+
+# Past this nothing is counted: counting graphemes takes time, and no text so long has few of them.
+TYPED_CHARACTERS_MAX = 20 * CHARACTERS_MAX
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+_NO_PARENT = "The post you are trying to reply to does not appear to exist"
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """What POST and PUT /api/v1/statuses take. The last four are refused: what they ask for is not there yet."""
+
+    status: str = ""
+    spoiler_text: str = ""
+    sensitive: bool = False
+    visibility: Visibility | None = None
+    language: str | None = None
+    in_reply_to_id: str | None = None
+    media_ids: list[Any] = []
+    poll: Any = None
+    scheduled_at: str | None = None
+    quoted_status_id: str | None = None
+
+
+class Said(NamedTuple):
+    """What a draft says, ready to be decided on; `named` are the accounts that it mentions, in order."""
+
+    text: str
+    spoiler_text: str
+    sensitive: bool
+    language: str | None
+    length: int
+    mentions: tuple[Mention, ...]
+    tags: tuple[str, ...]
+    named: tuple[AccountRow, ...]
+    author: AccountRow
+
+
+class Parent(NamedTuple):
+    """What a reply answers."""
+
+    id: int
+    account: int
+    uri: str
+
+
+def refuse_what_is_missing(draft: Draft) -> None:
+    """Raises Unprocessable for what clients may ask for and this server can't do yet, rather than leaving it out."""
+    if draft.media_ids:
+        raise Unprocessable("Media can't be attached on this server yet")
+    if draft.poll not in (None, "", [], {}):
+        raise Unprocessable("Polls can't be made on this server yet")
+    if draft.scheduled_at is not None:
+        raise Unprocessable("Posts can't be scheduled on this server yet")
+    if draft.quoted_status_id is not None:
+        raise Unprocessable("Posts can't be quoted on this server yet")
+
+
+async def said(draft: Draft, viewer: Viewer, server: Book) -> Said:
+    """Work out what the draft says. Raises Invalid when it is far too long, Unavailable without its author's row."""
+    text, spoiler_text = without_controls(draft.status).strip(), without_controls(draft.spoiler_text).strip()
+    if not text:
+        text, spoiler_text = spoiler_text, ""
+    if len(text) + len(spoiler_text) > TYPED_CHARACTERS_MAX:
+        raise Invalid(f"Text character limit of {CHARACTERS_MAX} exceeded")
+    language = draft.language
+    names = {name: acct_of(name, server.settings.domain).lower() for name in mentions_in(text)}
+    found = await server.reads.view().rows(accounts.author_and_named(viewer.account, list(set(names.values()))))
+    rows = [AccountRow._make(row) for row in found]
+    author = next((row for row in rows if row.id == viewer.account), None)
+    if author is None:
+        raise Unavailable("The read models are behind")
+    by_acct = _by_acct(rows)
+    mentioned = {name: by_acct[acct] for name, acct in names.items() if acct in by_acct}
+    return Said(
+        text=text,
+        spoiler_text=spoiler_text,
+        sensitive=draft.sensitive,
+        language=language if language is not None and _LANGUAGE.fullmatch(language) else None,
+        length=length(text, spoiler_text),
+        # The handle as written, so that it is found again in the text.
+        mentions=tuple(Mention(row.uri, row.username, name, row.url) for name, row in mentioned.items()),
+        tags=tuple(hashtags_in(text)),
+        named=tuple({row.id: row for row in mentioned.values()}.values()),
+        author=author,
+    )
+
+
+async def parent_of(draft: Draft, viewer: Viewer, server: Book) -> Parent | None:
+    """What the draft answers. Raises NotFound unless the viewer can see it, waiting only for what they wrote last."""
+    if draft.in_reply_to_id is None:
+        return None
+    query = status_queries.status(id_in(draft.in_reply_to_id), viewer.account)
+    row = await server.reads.view().row(query)
+    if row is None:
+        await current(server, viewer)
+        row = await server.reads.view().row(query)
+    if row is None:
+        raise NotFound(_NO_PARENT)
+    *columns, uri, _ = row
+    status = StatusRow._make(columns)
+    return Parent(status.id, status.account, uri)
+
+
+def publication(number: int, words: Said, draft: Draft, parent: Parent | None, origin: str) -> PublishPost:
+    """The command that publishes this under that id."""
+    return PublishPost(
+        post=number,
+        author=words.author.id,
+        uri=f"{words.author.uri}/statuses/{number}",
+        url=f"{origin}/@{words.author.username}/{number}",
+        visibility=draft.visibility or "public",
+        text=words.text,
+        length=words.length,
+        spoiler_text=words.spoiler_text,
+        sensitive=words.sensitive,
+        language=words.language,
+        in_reply_to=None if parent is None else parent.id,
+        in_reply_to_uri=None if parent is None else parent.uri,
+        mentions=words.mentions,
+        tags=words.tags,
+    )
+
+
+def edition(number: int, words: Said, language: str | None) -> EditPost:
+    """The command that says this instead; a draft that names no language leaves it as it is."""
+    return EditPost(
+        post=number,
+        editor=words.author.id,
+        text=words.text,
+        length=words.length,
+        spoiler_text=words.spoiler_text,
+        sensitive=words.sensitive,
+        language=words.language or language,
+        mentions=words.mentions,
+        tags=words.tags,
+    )
+
+
+def published(event: PostPublished, words: Said, parent: Parent | None, origin: str) -> StatusRow:
+    """The row that the projection will hold, and its author's counters with this post in them."""
+    author, counts = words.author, event.visibility != "direct"
+    today = event.published_at.date()
+    return StatusRow(
+        id=event.post,
+        account=event.author,
+        visibility=event.visibility,
+        json=rendering.status_json(event),
+        revision=rendering.revision_json(event, origin),
+        mentions=",".join(row.mention for row in words.named),
+        in_reply_to=None if parent is None else parent.id,
+        in_reply_to_account=None if parent is None else parent.account,
+        replies=0,
+        identity=author.identity,
+        profile=author.profile,
+        followers=author.followers,
+        following=author.following,
+        statuses=author.statuses + counts,
+        last_status_at=max(author.last_status_at or today, today) if counts else author.last_status_at,
+    )
+
+
+def edited(row: StatusRow, event: PostEdited, origin: str) -> StatusRow:
+    """The row after an edit; whom it is addressed to stays."""
+    return row._replace(revision=rendering.revision_json(event, origin))
+
+
+def _by_acct(rows: list[AccountRow]) -> Mapping[str, AccountRow]:
+    """By handle in lower case; of two that differ in case alone, the one known for longer."""
+    found: dict[str, AccountRow] = {}
+    for row in rows:
+        acct = row.username if row.domain is None else f"{row.username}@{row.domain}"
+        found.setdefault(acct.lower(), row)
+    return found

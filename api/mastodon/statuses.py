@@ -1,0 +1,143 @@
+"""/api/v1/statuses: post, show, edit, delete (Mastodon documentation, methods/statuses)."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, delete, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from api.auth import Viewer, may_have, needs
+from api.errors import NotFound, Unprocessable
+from api.mastodon import entities, publishing
+from api.mastodon.publishing import Draft
+from api.mastodon.reading import absent, current, id_in, ids_among, json
+from api.params import params
+from api.server import Book, TheBook
+from domain import post as posts
+from domain.post import DeletePost, PostEdited, PostPublished
+from projections import status_queries
+from projections.status_queries import StatusRow
+
+IDEMPOTENCY_KEY_CHARACTERS_MAX = 1_024
+TOGETHER_MAX = 20
+
+
+class Several(msgspec.Struct, frozen=True):
+    """Which statuses are meant."""
+
+    id: list[str] = []
+
+
+@post("/api/v1/statuses", opt=needs("write:statuses"), status_code=200)
+async def publish(request: Request[Any, Any, Any], viewer: NamedDependency[Viewer], server: TheBook) -> Response[bytes]:
+    """Post. Asked again under the same Idempotency-Key, the status that was posted first is the answer."""
+    draft = await params(request, Draft)
+    publishing.refuse_what_is_missing(draft)
+    parent = await publishing.parent_of(draft, viewer, server)
+    words = await publishing.said(draft, viewer, server)
+    number, origin = await _number(request, viewer, server), server.settings.origin
+    command = publishing.publication(number, words, draft, parent, origin)
+    decided = await server.do(posts, command, viewer.token)
+    if not decided.events:
+        return await _said_before(server, viewer, command)
+    event = decided.events[0]
+    assert isinstance(event, PostPublished), "publishing publishes"
+    row = publishing.published(event, words, parent, origin)
+    return json(entities.status(row, viewer.account))
+
+
+@get("/api/v1/statuses", opt=may_have("read:statuses"))
+async def show_several(
+    request: Request[Any, Any, Any], viewer: NamedDependency[Viewer | None], server: TheBook
+) -> Response[bytes]:
+    """Those of several statuses that the viewer may see, in the order asked for."""
+    numbers = ids_among((await params(request, Several)).id)
+    if len(numbers) > TOGETHER_MAX:
+        raise Unprocessable(f"At most {TOGETHER_MAX} statuses can be asked for at once")
+    headers = await current(server, viewer)
+    viewer_id = None if viewer is None else viewer.account
+    rows = await server.reads.view().rows(status_queries.statuses(numbers, viewer_id))
+    found = {row[0]: StatusRow._make(row) for row in rows}
+    return json(
+        entities.array([entities.status(found[number], viewer_id) for number in numbers if number in found]), headers
+    )
+
+
+@get("/api/v1/statuses/{status_id:str}", opt=may_have("read:statuses"))
+async def show_status(
+    status_id: FromPath[str], viewer: NamedDependency[Viewer | None], server: TheBook
+) -> Response[bytes]:
+    """One status, to whoever may see it."""
+    number = id_in(status_id)
+    headers = await current(server, viewer)
+    viewer_id = None if viewer is None else viewer.account
+    found = await server.reads.view().row(status_queries.status(number, viewer_id))
+    if found is None:
+        raise NotFound
+    return json(entities.status(StatusRow._make(found[:-2]), viewer_id), headers)
+
+
+@put("/api/v1/statuses/{status_id:str}", opt=needs("write:statuses"))
+async def edit(
+    request: Request[Any, Any, Any],
+    status_id: FromPath[str],
+    viewer: NamedDependency[Viewer],
+    server: TheBook,
+) -> Response[bytes]:
+    """Say something else instead. Who sees it and what it answers never change."""
+    draft = await params(request, Draft)
+    publishing.refuse_what_is_missing(draft)
+    row, _, headers = await _own(server, viewer, id_in(status_id))
+    words = await publishing.said(draft, viewer, server)
+    command = publishing.edition(row.id, words, _decoded(row.revision)["language"])
+    decided = await server.do(posts, command, viewer.token)
+    for event in decided.events:
+        assert isinstance(event, PostEdited), "editing edits"
+        row = publishing.edited(row, event, server.settings.origin)
+    return json(entities.status(row, viewer.account), headers)
+
+
+@delete("/api/v1/statuses/{status_id:str}", opt=needs("write:statuses"), status_code=200)
+async def unpublish(status_id: FromPath[str], viewer: NamedDependency[Viewer], server: TheBook) -> Response[bytes]:
+    """Delete. The answer has the text as typed instead of its HTML, for writing it anew."""
+    row, text, headers = await _own(server, viewer, id_in(status_id))
+    await server.do(posts, DeletePost(post=row.id, deleter=viewer.account), viewer.token)
+    left = {name: value for name, value in _decoded(row.revision).items() if name != "content"}
+    row = row._replace(statuses=row.statuses - (row.visibility != "direct"))
+    revision = msgspec.json.encode({**left, "text": text}).decode()[1:-1]
+    return json("{" + entities.status_inside(row, revision, viewer.account) + "}", headers)
+
+
+async def _own(server: Book, viewer: Viewer, number: int) -> tuple[StatusRow, str, dict[str, str]]:
+    """A status of the viewer's own, its text as typed, and the headers of the answer. Raises NotFound, Unavailable."""
+    headers = await current(server, viewer)
+    found = await server.reads.view().row(status_queries.status(number, viewer.account))
+    if found is None:
+        raise absent(headers)
+    *columns, _, text = found
+    row = StatusRow._make(columns)
+    if row.account != viewer.account:
+        raise NotFound
+    return row, text or "", headers
+
+
+async def _number(request: Request[Any, Any, Any], viewer: Viewer, server: Book) -> int:
+    """The id to publish under: the one of the first request with this key, else a new one."""
+    key, number = request.headers.get("idempotency-key"), server.ids.next()
+    if not key:
+        return number
+    return await server.idempotency.first(viewer.account, key[:IDEMPOTENCY_KEY_CHARACTERS_MAX], number)
+
+
+async def _said_before(server: Book, viewer: Viewer, command: posts.PublishPost) -> Response[bytes]:
+    """What was posted under this key, as it is now. Raises NotFound once it is deleted."""
+    headers = await current(server, viewer)
+    found = await server.reads.view().row(status_queries.status(command.post, viewer.account))
+    if found is None:
+        raise absent(headers)
+    return json(entities.status(StatusRow._make(found[:-2]), viewer.account), headers)
+
+
+def _decoded(inside: str) -> dict[str, Any]:
+    return msgspec.json.decode(f"{{{inside}}}")

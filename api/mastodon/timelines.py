@@ -1,0 +1,48 @@
+"""GET /api/v1/timelines/home and /public (Mastodon documentation, methods/timelines)."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+
+from api.auth import Viewer, may_have, needs
+from api.mastodon.lists import answered
+from api.mastodon.reading import current, json
+from api.params import params
+from api.server import TheBook
+from projections import home, timelines
+
+
+class PublicAsked(msgspec.Struct, frozen=True):
+    """Which part of the public timeline is meant."""
+
+    local: bool = False
+    remote: bool = False
+    only_media: bool = False
+
+
+@get("/api/v1/timelines/home", opt=needs("read:statuses"))
+async def home_timeline(
+    request: Request[Any, Any, Any], viewer: NamedDependency[Viewer], server: TheBook
+) -> Response[bytes]:
+    """What those whom the viewer follows have posted."""
+    return await answered(request, server, viewer, home.home_of(viewer.account))
+
+
+@get("/api/v1/timelines/public", opt=may_have("read:statuses"))
+async def public_timeline(
+    request: Request[Any, Any, Any], viewer: NamedDependency[Viewer | None], server: TheBook
+) -> Response[bytes]:
+    """Public posts that answer nobody else; `local` wins over `remote`. Media are not there yet, so neither are posts
+    that have any.
+    """
+    asked = await params(request, PublicAsked)
+    if asked.only_media:
+        return json("[]", await current(server, viewer))
+    viewer_id = None if viewer is None else viewer.account
+    if asked.local:
+        return await answered(request, server, viewer, timelines.local(viewer_id))
+    if asked.remote:
+        return await answered(request, server, viewer, timelines.remote(viewer_id))
+    return await answered(request, server, viewer, timelines.public(viewer_id))

@@ -1,0 +1,123 @@
+"""Questions about statuses: one of them, several, and pages of those that one viewer may see.
+
+A page is one statement. Its candidates are read along an index, newest or oldest first, at most SCAN_MAX of them;
+what the viewer may not see drops out, so a page may be short although there is more. `boundary` then says where to go
+on.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import LiteralString, NamedTuple
+
+from projections.query import Query
+from projections.visibility import VISIBLE
+
+# As a constant in the text, so that the planner knows how little is read.
+_SCAN_MAX: LiteralString = "400"
+SCAN_MAX = int(_SCAN_MAX)
+ID_MAX = 2**63 - 1
+
+
+class StatusRow(NamedTuple):
+    """A status as stored: the insides of its JSON and of its account's, and what is counted."""
+
+    id: int
+    account: int
+    visibility: str
+    json: str
+    revision: str
+    mentions: str
+    in_reply_to: int | None
+    in_reply_to_account: int | None
+    replies: int
+    identity: str
+    profile: str
+    followers: int
+    following: int
+    statuses: int
+    last_status_at: date | None
+
+
+class Slice(NamedTuple):
+    """Which part of a list: exclusive bounds, how many, and whether read upwards from `above`."""
+
+    below: int = ID_MAX
+    above: int = 0
+    limit: int = 20
+    ascending: bool = False
+
+
+_COLUMNS: LiteralString = """
+    s.id, s.account, s.visibility, s.json, r.json, s.mentions, s.in_reply_to, s.in_reply_to_account, s.replies,
+    a.identity, a.profile, k.followers, k.following, k.statuses, k.last_status_at"""
+_JOINS: LiteralString = """
+    JOIN status_revisions r ON r.status = s.id AND r.position = s.revision AND r.n = s.revision_n
+    JOIN accounts a ON a.id = s.account
+    JOIN account_counts k ON k.account = s.account"""
+
+
+def status(number: int, viewer: int | None) -> Query:
+    """The StatusRow of one status, then its URI and its text as typed (None if remote); no row if not visible."""
+    select: LiteralString = "SELECT" + _COLUMNS + ", s.uri, r.text FROM statuses s" + _JOINS
+    return Query(
+        select + " WHERE s.id = %(id)s::bigint AND" + VISIBLE,
+        {"id": number, "viewer": viewer},
+    )
+
+
+def statuses(numbers: Sequence[int], viewer: int | None) -> Query:
+    """StatusRows of those of these that the viewer may see, in no order."""
+    select: LiteralString = "SELECT" + _COLUMNS + " FROM statuses s" + _JOINS
+    return Query(
+        select + " WHERE s.id = ANY(%(ids)s::bigint[]) AND" + VISIBLE,
+        {"ids": list(numbers), "viewer": viewer},
+    )
+
+
+class Listing(NamedTuple):
+    """A list of statuses, unsliced.
+
+    `scan` reads rows with `entry` between %(above)s and %(below)s along an index; `candidates` narrows `scanned` down
+    to one row an entry, in the :order of entries; `where` says more about status `s`.
+    """
+
+    scan: LiteralString
+    values: dict[str, int | None]
+    candidates: LiteralString = "SELECT entry FROM scanned"
+    where: LiteralString = "true"
+
+
+# The page is cut before its parts are joined to it, so that only what is shown is fetched.
+_PAGE: LiteralString = """
+    WITH scanned AS (:scan ORDER BY entry :order LIMIT :most),
+    candidate AS (:candidates),
+    s AS (
+        SELECT s.* FROM candidate c JOIN statuses s ON s.id = c.entry
+        WHERE :visible AND :where
+        ORDER BY c.entry :order LIMIT %(limit)s::bigint
+    )
+    SELECT :columns FROM s :joins ORDER BY s.id :order"""
+_BOUNDARY: LiteralString = """
+    WITH scanned AS (:scan ORDER BY entry :order LIMIT :most)
+    SELECT entry FROM scanned ORDER BY entry :order OFFSET %(skipped)s::bigint"""
+
+
+def page(listing: Listing, part: Slice) -> Query:
+    """StatusRows of a page, in the order in which they are read: descending, unless the slice ascends."""
+    sql = _PAGE.replace(":candidates", listing.candidates).replace(":visible", VISIBLE).replace(":where", listing.where)
+    sql = sql.replace(":columns", _COLUMNS).replace(":joins", _JOINS)
+    return Query(_scanning(sql, listing, part), {**_bounds(listing, part), "limit": part.limit})
+
+
+def boundary(listing: Listing, part: Slice) -> Query:
+    """The last entry that `page` scanned, when it scanned as many as it may; no row when it came to the end."""
+    return Query(_scanning(_BOUNDARY, listing, part), {**_bounds(listing, part), "skipped": SCAN_MAX - 1})
+
+
+def _scanning(sql: LiteralString, listing: Listing, part: Slice) -> LiteralString:
+    order: LiteralString = "ASC" if part.ascending else "DESC"
+    return sql.replace(":scan", listing.scan).replace(":most", _SCAN_MAX).replace(":order", order)
+
+
+def _bounds(listing: Listing, part: Slice) -> dict[str, int | None]:
+    return {**listing.values, "below": part.below, "above": part.above}

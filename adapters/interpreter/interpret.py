@@ -12,7 +12,7 @@ import msgspec
 from psycopg import Cursor
 
 from adapters.activitypub.incoming import Translator
-from adapters.interpreter.claims import Claim, UnreadableEvent, brings
+from adapters.interpreter.claims import Claim, UnreadableEvent, brings, refused
 from adapters.interpreter.ids import Proposal, proposals
 from adapters.interpreter.settle import Outcome
 from adapters.interpreter.state import Parked
@@ -55,13 +55,11 @@ class Interpreter:
         poisoned: list[Parked] = []
         proposed: list[Proposal] = []
         for event in recorded:
-            proposed.extend(proposals(event.event, self._origin))
-            claim = self._translated(event)
-            if isinstance(claim, Parked):
-                poisoned.append(claim)
-                continue
-            claims.append(claim)
-            proposed.extend(_further(claim, event.event))
+            translated = self._translated(event, proposed)
+            if isinstance(translated, Claim):
+                claims.append(translated)
+            else:
+                poisoned.append(translated)
         state = look_up(cursor, claims, proposed)
         for parked in poisoned:
             state.park(parked)
@@ -70,11 +68,14 @@ class Interpreter:
         write(cursor, state, facts)
         return facts
 
-    def _translated(self, recorded: Recorded) -> Claim | Parked:
+    def _translated(self, recorded: Recorded, proposed: list[Proposal]) -> Claim | Parked:
         if isinstance(recorded.event, UnreadableEvent):
             return Parked(Claim(position=recorded.position, stream=recorded.stream), None, None, recorded.event.reason)
         try:
-            return self._translator.translate(recorded)
+            proposed.extend(proposals(recorded.event, self._origin))
+            claim = self._translator.translate(recorded)
+            proposed.extend(_further(claim, recorded.event))
+            return claim
         except MemoryError:
             raise
         except Exception as problem:
@@ -112,10 +113,11 @@ def _lacks_body(placed: Placed) -> bool:
 
 def _fact(placed: Placed, bodies: Mapping[int, Event | None]) -> Fact:
     claim, outcome = placed.claim, placed.outcome
-    event: Event | None = None
-    if outcome.verdict == APPLIED:
+    event, verdict = None, outcome.verdict
+    if verdict == APPLIED:
         event = claim.event if claim.local else _with_ids(claim.event or bodies.get(claim.position), outcome)
-        assert event is not None, "an applied fact has an event"
+        # It was readable when it was received and is not any more: nothing can be shown of it, and nothing must stop.
+        verdict = APPLIED if event is not None else refused("its body can't be read")
     return Fact(
         position=placed.position,
         n=placed.n,
@@ -125,7 +127,7 @@ def _fact(placed: Placed, bodies: Mapping[int, Event | None]) -> Fact:
         actor=outcome.actor,
         object=outcome.object,
         because=claim.because,
-        verdict=outcome.verdict,
+        verdict=verdict,
         event=event,
     )
 

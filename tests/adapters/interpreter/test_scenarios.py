@@ -1,5 +1,6 @@
 """What each kind of activity comes to, one rule a test: a wrong order is just as deterministic as a right one."""
 
+import msgspec
 import pytest
 
 from adapters.interpreter.settle import settle
@@ -65,14 +66,16 @@ def test_what_came_before_its_actor_waits_and_is_settled_at_the_position_that_re
 
 
 def test_all_that_is_released_at_one_position_is_settled_by_order_of_receipt_not_breadth_first() -> None:
-    # The edit waits for the post, the rest for the actor; breadth first the edit would come after the second post.
+    # The first edit has to wait for the post once more; breadth first it would come after the second, as outdated.
     story = Story(
+        received(ANN, update(POST, ANN, "2026-04-30T13:00:00Z")),
         received(ANN, create(POST, ANN)),
-        received(ANN, update(POST, ANN)),
+        received(ANN, update(POST, ANN, "2026-04-30T14:00:00Z")),
         received(ANN, create(OTHER, ANN)),
         ANN_DOCUMENT,
     )
-    assert [place[2] for place in story.places()] == [4, 1, 2, 3]
+    assert [place[2] for place in story.places()] == [5, 2, 1, 3, 4]
+    assert {place[4] for place in story.places()} == {"applied"}
 
 
 def test_follow_undo_follow_all_parked_ends_as_requested() -> None:
@@ -144,16 +147,31 @@ def test_a_self_reference_is_refused() -> None:
     assert story.waiting() == {}
 
 
-def test_what_names_an_id_that_something_parked_brings_waits_behind_it() -> None:
-    # Ben's request is poison on its way in, say; what would bring the id is parked, and the relation is on already.
+NOWHERE = "https://nowhere.test/u/x"
+
+
+def undo_behind(followee: str) -> Story:
+    """Ann follows Alice; another request of hers is parked for something else; then she takes that request back."""
     story = following()
-    behind = Story(registered(ALICE), received(ANN, follow(ANN, ALICE, "f2"))).state.parked[2]
-    story.state.seed(["https://nowhere.test/x"])
-    claim = behind.claim
-    story.state.park(type(behind)(claim, "https://nowhere.test/x", behind.brings, behind.reason))
+    parked = Story(received(ANN, follow(ANN, followee, "f2"))).state.parked[1]
+    story.state.seed([NOWHERE, followee, f"{ANN}/f2"])
+    claim = msgspec.structs.replace(parked.claim, position=4)
+    story.state.park(msgspec.structs.replace(parked, claim=claim, waits_for=NOWHERE))
     assert story.tell(received(ANN, undo(ANN, follow(ANN, ALICE, "f2")))) == []
-    assert story.waiting()[5] == f"{ANN}/f2"
-    assert story.stage(ANN, ALICE) == "following"
+    assert story.waiting() == {4: NOWHERE, 5: f"{ANN}/f2"}
+    return story
+
+
+def test_what_names_an_id_that_something_parked_brings_waits_behind_it() -> None:
+    story = undo_behind(ALICE)
+    assert story.tell(fetched(NOWHERE, actor(NOWHERE))) == ["applied", "duplicate", "applied"]
+    assert story.stage(ANN, ALICE) == "none"
+
+
+def test_what_waited_behind_something_that_is_refused_waits_no_longer() -> None:
+    story = undo_behind(BOB)
+    assert story.tell(fetched(NOWHERE, actor(NOWHERE))) == ["applied", "refused: no such account", "applied"]
+    assert story.stage(ANN, ALICE) == "none"
 
 
 def test_a_key_that_was_not_looked_up_raises_and_is_never_taken_for_absent() -> None:

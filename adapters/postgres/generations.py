@@ -97,10 +97,11 @@ def switch(owner: psycopg.Connection, to: Generation) -> None:
 
 
 def drop(owner: psycopg.Connection, generation: Generation) -> None:
-    """Remove a generation that nobody reads. Commits."""
+    """Remove a generation that nobody reads; one that is live by now stays. Commits."""
     with owner.transaction():
-        owner.execute("DELETE FROM app.generations WHERE n = %s AND status <> 'live'", [generation.n])
-        owner.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(generation.schema)))
+        removed = owner.execute("DELETE FROM app.generations WHERE n = %s AND status <> 'live'", [generation.n])
+        if removed.rowcount:
+            owner.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(generation.schema)))
 
 
 def position_of(connection: psycopg.Connection, generation: Generation) -> int:

@@ -77,6 +77,7 @@ def _encodes_within(text: str, bytes_max: int) -> bool:
         return False
 
 
+@lru_cache(maxsize=_CACHE_MAX)
 def _canonical_host(host: str) -> str | None:
     if host.startswith("["):
         try:

@@ -23,6 +23,8 @@ CONNECTIONS_MAX = 8
 WAIT_S_MAX = 2.0
 RETRY_S = 0.5
 SILENCE_S_MAX = 15.0
+# A request asks its view several times over; none lasts longer than this.
+DRAIN_S = 5.0
 _log = logging.getLogger(__name__)
 Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
 
@@ -106,8 +108,10 @@ class Reads:
         try:
             yield
         finally:
-            following.cancel()
-            await asyncio.gather(following, *self._draining, return_exceptions=True)
+            ending = [following, *self._draining]
+            for task in ending:
+                task.cancel()
+            await asyncio.gather(*ending, return_exceptions=True)
             for pool in self._pools.values():
                 await pool.close()
 
@@ -120,20 +124,25 @@ class Reads:
                     await self._refresh(connection)
                     ready.set()
                     while True:
-                        async for note in connection.notifies(timeout=SILENCE_S_MAX):
-                            await self._hear(connection, note)
-                        await self._refresh(connection)  # also finds out whether anybody is still there
-            except psycopg.OperationalError as error:
+                        heard = pointed = False
+                        # Nothing can be asked over a connection that is being listened on, so that waits for the end.
+                        async for note in connection.notifies(timeout=SILENCE_S_MAX, stop_after=1):
+                            heard, pointed = True, self._hear(note) or pointed
+                        if pointed or not heard:
+                            await self._refresh(connection)  # also finds out whether anybody is still there
+            # A generation dropped between reading the pointer and opening its pool: the pointer is read again.
+            except (psycopg.OperationalError, psycopg.errors.UndefinedTable) as error:
                 _log.warning("the read models can't be followed: %s", error)
             ready.set()
             await asyncio.sleep(RETRY_S)
 
-    async def _hear(self, connection: AsyncConnection[TupleRow], note: psycopg.Notify) -> None:
+    def _hear(self, note: psycopg.Notify) -> bool:
+        """Take in how far projecting has come; whether it was the pointer instead that moved."""
         if note.channel == generations.CHANNEL:
-            await self._refresh(connection)
-        else:
-            n, _, position = note.payload.partition(":")
-            self._advance(int(n), int(position))
+            return True
+        n, _, position = note.payload.partition(":")
+        self._advance(int(n), int(position))
+        return False
 
     async def _refresh(self, connection: AsyncConnection[TupleRow]) -> None:
         row = await (await connection.execute(_LIVE, [generations.code_hash()])).fetchone()
@@ -169,7 +178,14 @@ class Reads:
         return pool
 
     def _drain(self, n: int) -> None:
-        # Closing waits for requests that still hold a connection; new ones already read the other generation.
-        task = asyncio.create_task(self._pools.pop(n).close(), name=f"drain generation {n}")
+        task = asyncio.create_task(_close_later(self._pools.pop(n)), name=f"drain generation {n}")
         self._draining.add(task)
         task.add_done_callback(self._draining.discard)
+
+
+async def _close_later(pool: Pool) -> None:
+    """Close the pool of a generation once the requests that chose it must have ended; at once when cancelled."""
+    try:
+        await asyncio.sleep(DRAIN_S)
+    finally:
+        await pool.close()

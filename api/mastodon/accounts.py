@@ -4,15 +4,14 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, get
-from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from adapters.postgres.users import Role
-from api.auth import Viewer, may_have, needs
+from api.auth import AnyViewer, TheViewer, may_have, needs
 from api.errors import NotFound
 from api.mastodon import entities
 from api.mastodon.lists import answered
-from api.mastodon.reading import absent, current, id_in, json
+from api.mastodon.reading import current, id_in, json, up_to_now
 from api.params import params
 from api.server import Book, TheBook
 from projections import accounts, follows, timelines
@@ -44,13 +43,16 @@ class StatusesAsked(msgspec.Struct, frozen=True):
 
 
 @get("/api/v1/accounts/verify_credentials", opt=needs("profile", "read:accounts"))
-async def verify_credentials(viewer: NamedDependency[Viewer], server: TheBook) -> Response[bytes]:
+async def verify_credentials(viewer: TheViewer, server: TheBook) -> Response[bytes]:
     """The viewer's own account, with what only its owner is told."""
     headers = await current(server, viewer)
     view = server.reads.view()
     found = await view.row(accounts.account(viewer.account))
     if found is None:
-        raise absent(headers)
+        await up_to_now(server)
+        found = await view.row(accounts.account(viewer.account))
+    if found is None:
+        raise NotFound
     row = AccountRow._make(found)
     user = await server.users.by_account(viewer.account)
     note = await view.row(accounts.note_as_typed(viewer.account))
@@ -62,9 +64,7 @@ async def verify_credentials(viewer: NamedDependency[Viewer], server: TheBook) -
 
 
 @get("/api/v1/accounts/lookup", opt=may_have("read:accounts"))
-async def lookup(
-    request: Request[Any, Any, Any], viewer: NamedDependency[Viewer | None], server: TheBook
-) -> Response[bytes]:
+async def lookup(request: Request[Any, Any, Any], viewer: AnyViewer, server: TheBook) -> Response[bytes]:
     """The account of a handle that is known here; nobody else is asked."""
     asked = await params(request, Handle)
     headers = await current(server, viewer)
@@ -75,9 +75,7 @@ async def lookup(
 
 
 @get("/api/v1/accounts/{account_id:str}", opt=may_have("read:accounts"))
-async def show_account(
-    account_id: FromPath[str], viewer: NamedDependency[Viewer | None], server: TheBook
-) -> Response[bytes]:
+async def show_account(account_id: FromPath[str], viewer: AnyViewer, server: TheBook) -> Response[bytes]:
     """One account."""
     number = id_in(account_id)
     headers = await current(server, viewer)
@@ -88,7 +86,7 @@ async def show_account(
 async def account_statuses(
     request: Request[Any, Any, Any],
     account_id: FromPath[str],
-    viewer: NamedDependency[Viewer | None],
+    viewer: AnyViewer,
     server: TheBook,
 ) -> Response[bytes]:
     """What an account has written, as the viewer may see it. Nothing is pinned and there are no media yet."""

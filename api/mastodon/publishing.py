@@ -15,7 +15,7 @@ from adapters.unavailable import Unavailable
 from api.auth import Viewer
 from api.errors import Invalid, NotFound, Unprocessable
 from api.mastodon.accounts import acct_of
-from api.mastodon.reading import current, id_in
+from api.mastodon.reading import current, id_in, up_to_now
 from api.server import Book
 from domain.post import CHARACTERS_MAX, EditPost, Mention, PostEdited, PostPublished, PublishPost, Visibility
 from domain.text import hashtags_in, mentions_in, without_controls
@@ -79,7 +79,9 @@ def refuse_what_is_missing(draft: Draft) -> None:
 
 
 async def said(draft: Draft, viewer: Viewer, server: Book) -> Said:
-    """Work out what the draft says. Raises Invalid when it is far too long, Unavailable without its author's row."""
+    """Work out what the draft says. Raises Invalid when it is far too long, Unavailable while its author can't be
+    read.
+    """
     text, spoiler_text = without_controls(draft.status).strip(), without_controls(draft.spoiler_text).strip()
     if not text:
         text, spoiler_text = spoiler_text, ""
@@ -87,11 +89,7 @@ async def said(draft: Draft, viewer: Viewer, server: Book) -> Said:
         raise Invalid(f"Text character limit of {CHARACTERS_MAX} exceeded")
     language = draft.language
     names = {name: acct_of(name, server.settings.domain).lower() for name in mentions_in(text)}
-    found = await server.reads.view().rows(accounts.author_and_named(viewer.account, list(set(names.values()))))
-    rows = [AccountRow._make(row) for row in found]
-    author = next((row for row in rows if row.id == viewer.account), None)
-    if author is None:
-        raise Unavailable("The read models are behind")
+    author, rows = await _author_and_named(viewer.account, set(names.values()), server)
     by_acct = _by_acct(rows)
     mentioned = {name: by_acct[acct] for name, acct in names.items() if acct in by_acct}
     return Said(
@@ -185,6 +183,19 @@ def published(event: PostPublished, words: Said, parent: Parent | None, origin: 
 def edited(row: StatusRow, event: PostEdited, origin: str) -> StatusRow:
     """The row after an edit; whom it is addressed to stays."""
     return row._replace(revision=rendering.revision_json(event, origin))
+
+
+async def _author_and_named(author: int, accts: set[str], server: Book) -> tuple[AccountRow, list[AccountRow]]:
+    """The author, and everybody of these handles (the author too). Raises Unavailable."""
+    for attempt in range(2):
+        found = await server.reads.view().rows(accounts.author_and_named(author, list(accts)))
+        rows = [AccountRow._make(row) for row in found]
+        for row in rows:
+            if row.id == author:
+                return row, rows
+        if attempt == 0:
+            await up_to_now(server)
+    raise Unavailable("Whoever this is, they have no account")
 
 
 def _by_acct(rows: list[AccountRow]) -> Mapping[str, AccountRow]:

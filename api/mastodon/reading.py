@@ -39,6 +39,16 @@ async def current(server: Book, viewer: Viewer | None) -> dict[str, str]:
     return {"Daybook-Behind": str(lacking)} if lacking else {}
 
 
+async def up_to_now(server: Book) -> None:
+    """Waits until all that is in the log can be read. Raises Unavailable when that is not so in two seconds.
+
+    For what must be there, such as the account behind a good token, which may have been registered just now.
+    """
+    position, _ = await server.reads.head()
+    if await server.reads.caught_up(position):
+        raise Unavailable("The read models are behind")
+
+
 def absent(waited: Mapping[str, str]) -> NotFound | Unavailable:
     """Why there is no such row: there is none, or it is not there yet."""
     return Unavailable("The read models are behind") if "Daybook-Behind" in waited else NotFound()

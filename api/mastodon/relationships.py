@@ -4,10 +4,9 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from api.auth import Viewer, needs
+from api.auth import TheViewer, Viewer, needs
 from api.errors import NotFound
 from api.mastodon import entities
 from api.mastodon.accounts import account_row
@@ -29,9 +28,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 @get("/api/v1/accounts/relationships", opt=needs("read:follows"))
-async def relationships(
-    request: Request[Any, Any, Any], viewer: NamedDependency[Viewer], server: TheBook
-) -> Response[bytes]:
+async def relationships(request: Request[Any, Any, Any], viewer: TheViewer, server: TheBook) -> Response[bytes]:
     """One Relationship for each of the accounts that is known, in the order they were asked about."""
     asked = await params(request, Asked)
     numbers = ids_among(asked.id)[:ASKED_MAX]
@@ -42,7 +39,7 @@ async def relationships(
 
 
 @post("/api/v1/accounts/{account_id:str}/follow", opt=needs("write:follows"), status_code=200)
-async def follow(account_id: FromPath[str], viewer: NamedDependency[Viewer], server: TheBook) -> Response[bytes]:
+async def follow(account_id: FromPath[str], viewer: TheViewer, server: TheBook) -> Response[bytes]:
     """Follow at once whoever is open and lives here; ask everybody else."""
     number = id_in(account_id)
     headers = await current(server, viewer)
@@ -59,7 +56,7 @@ async def follow(account_id: FromPath[str], viewer: NamedDependency[Viewer], ser
 
 
 @post("/api/v1/accounts/{account_id:str}/unfollow", opt=needs("write:follows"), status_code=200)
-async def unfollow(account_id: FromPath[str], viewer: NamedDependency[Viewer], server: TheBook) -> Response[bytes]:
+async def unfollow(account_id: FromPath[str], viewer: TheViewer, server: TheBook) -> Response[bytes]:
     """Follow no longer, or take the request back."""
     number = id_in(account_id)
     headers = await current(server, viewer)

@@ -4,9 +4,8 @@ from typing import Any, Literal
 
 import msgspec
 from litestar import Request, Response, get
-from litestar.di import NamedDependency
 
-from api.auth import Viewer, may_have
+from api.auth import AnyViewer, may_have
 from api.mastodon import entities
 from api.mastodon.accounts import acct_of
 from api.mastodon.reading import current, json
@@ -25,9 +24,7 @@ class Search(msgspec.Struct, frozen=True):
 
 
 @get("/api/v2/search", opt=may_have("read:search"))
-async def search(
-    request: Request[Any, Any, Any], viewer: NamedDependency[Viewer | None], server: TheBook
-) -> Response[bytes]:
+async def search(request: Request[Any, Any, Any], viewer: AnyViewer, server: TheBook) -> Response[bytes]:
     """All three lists, always: clients read each of them."""
     asked = await params(request, Search)
     headers = await current(server, viewer)

@@ -4,10 +4,9 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, delete, get, post, put
-from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from api.auth import Viewer, may_have, needs
+from api.auth import AnyViewer, TheViewer, Viewer, may_have, needs
 from api.errors import NotFound, Unprocessable
 from api.mastodon import entities, publishing
 from api.mastodon.publishing import Draft
@@ -30,7 +29,7 @@ class Several(msgspec.Struct, frozen=True):
 
 
 @post("/api/v1/statuses", opt=needs("write:statuses"), status_code=200)
-async def publish(request: Request[Any, Any, Any], viewer: NamedDependency[Viewer], server: TheBook) -> Response[bytes]:
+async def publish(request: Request[Any, Any, Any], viewer: TheViewer, server: TheBook) -> Response[bytes]:
     """Post. Asked again under the same Idempotency-Key, the status that was posted first is the answer."""
     draft = await params(request, Draft)
     publishing.refuse_what_is_missing(draft)
@@ -48,9 +47,7 @@ async def publish(request: Request[Any, Any, Any], viewer: NamedDependency[Viewe
 
 
 @get("/api/v1/statuses", opt=may_have("read:statuses"))
-async def show_several(
-    request: Request[Any, Any, Any], viewer: NamedDependency[Viewer | None], server: TheBook
-) -> Response[bytes]:
+async def show_several(request: Request[Any, Any, Any], viewer: AnyViewer, server: TheBook) -> Response[bytes]:
     """Those of several statuses that the viewer may see, in the order asked for."""
     numbers = ids_among((await params(request, Several)).id)
     if len(numbers) > TOGETHER_MAX:
@@ -65,9 +62,7 @@ async def show_several(
 
 
 @get("/api/v1/statuses/{status_id:str}", opt=may_have("read:statuses"))
-async def show_status(
-    status_id: FromPath[str], viewer: NamedDependency[Viewer | None], server: TheBook
-) -> Response[bytes]:
+async def show_status(status_id: FromPath[str], viewer: AnyViewer, server: TheBook) -> Response[bytes]:
     """One status, to whoever may see it."""
     number = id_in(status_id)
     headers = await current(server, viewer)
@@ -82,7 +77,7 @@ async def show_status(
 async def edit(
     request: Request[Any, Any, Any],
     status_id: FromPath[str],
-    viewer: NamedDependency[Viewer],
+    viewer: TheViewer,
     server: TheBook,
 ) -> Response[bytes]:
     """Say something else instead. Who sees it and what it answers never change."""
@@ -99,7 +94,7 @@ async def edit(
 
 
 @delete("/api/v1/statuses/{status_id:str}", opt=needs("write:statuses"), status_code=200)
-async def unpublish(status_id: FromPath[str], viewer: NamedDependency[Viewer], server: TheBook) -> Response[bytes]:
+async def unpublish(status_id: FromPath[str], viewer: TheViewer, server: TheBook) -> Response[bytes]:
     """Delete. The answer has the text as typed instead of its HTML, for writing it anew."""
     row, text, headers = await _own(server, viewer, id_in(status_id))
     await server.do(posts, DeletePost(post=row.id, deleter=viewer.account), viewer.token)

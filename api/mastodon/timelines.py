@@ -4,9 +4,8 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, get
-from litestar.di import NamedDependency
 
-from api.auth import Viewer, may_have, needs
+from api.auth import AnyViewer, TheViewer, may_have, needs
 from api.mastodon.lists import answered
 from api.mastodon.reading import current, json
 from api.params import params
@@ -23,17 +22,13 @@ class PublicAsked(msgspec.Struct, frozen=True):
 
 
 @get("/api/v1/timelines/home", opt=needs("read:statuses"))
-async def home_timeline(
-    request: Request[Any, Any, Any], viewer: NamedDependency[Viewer], server: TheBook
-) -> Response[bytes]:
+async def home_timeline(request: Request[Any, Any, Any], viewer: TheViewer, server: TheBook) -> Response[bytes]:
     """What those whom the viewer follows have posted."""
     return await answered(request, server, viewer, home.home_of(viewer.account))
 
 
 @get("/api/v1/timelines/public", opt=may_have("read:statuses"))
-async def public_timeline(
-    request: Request[Any, Any, Any], viewer: NamedDependency[Viewer | None], server: TheBook
-) -> Response[bytes]:
+async def public_timeline(request: Request[Any, Any, Any], viewer: AnyViewer, server: TheBook) -> Response[bytes]:
     """Public posts that answer nobody else; `local` wins over `remote`. Media are not there yet, so neither are posts
     that have any.
     """

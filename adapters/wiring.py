@@ -24,11 +24,13 @@ from adapters.master_key import load_master_key
 from adapters.passwords import Passwords
 from adapters.positions import Positions
 from adapters.postgres import generations, secrets
+from adapters.postgres.actor_keys import ActorKeys
 from adapters.postgres.event_log import PostgresEventLog, PostgresFacts
 from adapters.postgres.oauth import OAuthStore
 from adapters.postgres.projecting import Projector
 from adapters.postgres.reads import Pool, Reads
 from adapters.postgres.received import FetchedKeys, Inbox
+from adapters.postgres.refusals import Refusals
 from adapters.postgres.tokens import TokenCache, keep_current
 from adapters.postgres.users import UserStore
 from adapters.postgres.writer import GroupWriter
@@ -63,6 +65,7 @@ class Server:
         assert row is not None, "the migrations make the head"
         self.epoch: str = row[0]
         self.instance_key = key
+        self.instance_pem = secrets.public_pem(key)
         self.ids = LocalIds(now)
         self.passwords = Passwords()
         self.pool: Pool = AsyncConnectionPool(
@@ -75,6 +78,8 @@ class Server:
         self.oauth = OAuthStore(self.pool)
         self.users = UserStore(self.pool)
         self.tokens = TokenCache(self.oauth)
+        self.actor_keys = ActorKeys(self.pool)
+        self.refusals = Refusals(self.pool, now)
         self.reads = Reads(dsn)
         self.positions = Positions(settings.redis_url)
         self.idempotency = Idempotency(settings.redis_url)
@@ -116,7 +121,7 @@ class Server:
         store = FetchedKeys(self._writer, self.pool, self.codec, self.pepper)
         self.keys = RemoteKeys(fetcher, store, clock=self.now)
         try:
-            async with self.reads.running():
+            async with self.reads.running(), self.refusals.running():
                 yield
         finally:
             current.cancel()

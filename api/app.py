@@ -2,12 +2,25 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import cast
 
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
+from api.activitypub.discovery import host_meta, host_meta_as_json, nodeinfo, nodeinfo_version, webfinger
+from api.activitypub.documents import (
+    actor,
+    followers,
+    following,
+    instance_actor,
+    instance_outbox,
+    note,
+    outbox,
+)
+from api.activitypub.federation import Federation
+from api.activitypub.inbox import inboxes
 from api.auth import bearer_of, guard, undeclared, viewer_of
 from api.auth_limits import LogInLimit
 from api.cors import Edge
@@ -56,6 +69,18 @@ ROUTES: Sequence[HTTPRouteHandler] = (
     preferences,
     markers,
     push_subscription,
+    webfinger,
+    host_meta,
+    host_meta_as_json,
+    nodeinfo,
+    nodeinfo_version,
+    actor,
+    note,
+    outbox,
+    followers,
+    following,
+    instance_actor,
+    instance_outbox,
 )
 
 
@@ -69,6 +94,8 @@ def create_routes(server: Server, more: Sequence[HTTPRouteHandler] = ()) -> Lite
 
     Raises AssertionError when a route under /api declares no scope.
     """
+    # The composition is both; tests that let no peer in may bring one that is not.
+    federation = cast(Federation, server)
     pages, log_ins = Pages(server.settings.domain), LogInLimit()
 
     @asynccontextmanager
@@ -77,9 +104,10 @@ def create_routes(server: Server, more: Sequence[HTTPRouteHandler] = ()) -> Lite
             yield
 
     app = Litestar(
-        [*ROUTES, *empty_lists(), *assets(), *more],
+        [*ROUTES, *empty_lists(), *inboxes(federation), *assets(), *more],
         dependencies={
             "server": Provide(lambda: server, sync_to_thread=False),
+            "federation": Provide(lambda: federation, sync_to_thread=False),
             "pages": Provide(lambda: pages, sync_to_thread=False),
             "log_ins": Provide(lambda: log_ins, sync_to_thread=False),
             "viewer": Provide(viewer_of, sync_to_thread=False),

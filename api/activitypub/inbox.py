@@ -1,0 +1,237 @@
+"""POST /inbox, /ap/users/{id}/inbox and /actor/inbox: check, prove, append, 202.
+
+The 202 promises that the activity is in the log and nothing else: what it means is found out later, and stands there as
+a fact. Nothing unproven is stored; what is turned away is counted. Order: federation §10, without what comes after the
+append. A plain ASGI handler, since this is the route that a busy server spends its day in.
+"""
+
+from collections.abc import Sequence
+from typing import cast
+
+import msgspec
+from litestar import asgi
+from litestar.handlers.asgi_handlers import ASGIRouteHandler
+from litestar.types import HTTPScope, Receive, Scope, Send
+
+from adapters.activitypub.json_guard import JsonObject, JsonRefused, decode_json_object
+from adapters.activitypub.remote_keys import ActorGone, KeyRefused, KeyUnavailable
+from adapters.activitypub.shapes import many, reference
+from adapters.activitypub.signatures import (
+    Headers,
+    SignatureParameters,
+    SignatureRefused,
+    SignedRequest,
+    VerifiedRequest,
+    headers_from_bytes,
+    parse_signature,
+    verify,
+)
+from adapters.activitypub.urls import origin_of, same_origin
+from adapters.postgres.refusals import Reason
+from api.activitypub.federation import Federation
+from api.activitypub.numbers import number_of
+from api.errors import ApiError, BadRequest, NotFound, TooLarge
+
+BODY_BYTES_MAX = 1_000_000
+# For as long a key that could not be fetched is not asked for again.
+RETRY_AFTER_S = 300
+ACTIVITY_TYPES = frozenset({"application/activity+json", "application/ld+json"})
+OF_ITSELF = frozenset({"Delete", "Update"})
+TO_BE_SIGNED = "(request-target) host date digest"
+
+
+class Unproven(ApiError):
+    """401: no signature that holds, or none by a key that is the actor's."""
+
+    status = 401
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence, headers={"WWW-Authenticate": f'Signature realm="inbox",headers="{TO_BE_SIGNED}"'})
+
+
+class KeyNotThere(ApiError):
+    """503: the sender's server did not hand out the key; the activity is welcome once it does."""
+
+    status = 503
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+class WrongType(ApiError):
+    """415: not what ActivityPub section 7 wants POSTed."""
+
+    status = 415
+    sentence = "Activities are application/activity+json or application/ld+json"
+
+
+class PostOnly(ApiError):
+    """405: nobody reads an inbox."""
+
+    status = 405
+    sentence = "Method not allowed"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Allow": "POST"})
+
+
+class Activity(msgspec.Struct, frozen=True):
+    """What the door reads of an activity: its first type, who acts, on what, and its id."""
+
+    kind: str
+    actor: str
+    object: str | None
+    id: str | None
+
+    @property
+    def of_itself(self) -> bool:
+        """Whether the actor deletes or updates the actor."""
+        return self.kind in OF_ITSELF and self.object == self.actor
+
+
+class Door:
+    """The way in. One a process."""
+
+    def __init__(self, server: Federation) -> None:
+        self._server = server
+        self._authorities = frozenset({server.settings.domain.lower()})
+
+    async def shared(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """/inbox and /actor/inbox."""
+        await self._answer(cast(HTTPScope, scope), receive, send)
+
+    async def personal(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """/ap/users/{id}/inbox; 404 when nobody here has that id."""
+        if not await self._server.actor_keys.is_local(number_of(scope["path_params"]["account_id"])):
+            raise NotFound
+        await self._answer(cast(HTTPScope, scope), receive, send)
+
+    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            raise PostOnly
+        headers = headers_from_bytes(scope["headers"])
+        body = await self._body(headers, receive)
+        await self._take(SignedRequest("POST", _target(scope), headers, body), scope["path"])
+        await send({"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _body(self, headers: Headers, receive: Receive) -> bytes:
+        """The raw bytes. Raises TooLarge as soon as that is known, and WrongType before anything is read."""
+        kind = _header(headers, "content-type").partition(";")[0].strip().lower()
+        # Plain JSON may be anything; signed, it is meant for an inbox.
+        if kind not in ACTIVITY_TYPES and (kind != "application/json" or not _header(headers, "signature")):
+            raise self._refused(WrongType(), "content type", headers)
+        length = _header(headers, "content-length")
+        if length.isdecimal() and (len(length) > len(str(BODY_BYTES_MAX)) or int(length) > BODY_BYTES_MAX):
+            raise self._refused(TooLarge(), "size", headers)
+        parts: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise BadRequest("The request was broken off")
+            parts.append(message["body"])
+            size += len(message["body"])
+            if size > BODY_BYTES_MAX:
+                raise self._refused(TooLarge(), "size", headers)
+            more = message["more_body"]
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _take(self, request: SignedRequest, inbox: str) -> None:
+        """Store the activity, or drop what is of no use to anybody; returns when it may be answered 202."""
+        try:
+            activity = _read(decode_json_object(request.body))
+        except JsonRefused as problem:
+            raise self._refused(BadRequest(problem.reason), "not JSON", request.headers) from None
+        if activity is None:
+            self._count("no activity", request.headers)
+            return
+        # Servers say goodbye, account by account, to all they ever heard of: asking each for its key helps nobody.
+        if activity.of_itself and not await self._server.actor_keys.knows(activity.actor):
+            self._count("unknown actor", request.headers)
+            return
+        verified = await self._proven(request, activity)
+        if verified is not None:
+            await self._server.inbox.receive(verified, activity.id, activity.kind, inbox, self._server.now())
+
+    async def _proven(self, request: SignedRequest, activity: Activity) -> VerifiedRequest | None:
+        """The proof of who sent it; None for the deletion of an actor whose server says that they are gone."""
+        try:
+            parameters = parse_signature(request.headers)
+            return await self._verified(request, parameters)
+        except SignatureRefused as problem:
+            raise self._refused(Unproven(problem.reason), "signature", request.headers) from None
+        except KeyRefused as problem:
+            raise self._refused(Unproven(problem.reason), "no key", request.headers) from None
+        except KeyUnavailable as problem:
+            raise self._refused(KeyNotThere(problem.reason), "key not there", request.headers) from None
+        except ActorGone as problem:
+            refused = self._refused(Unproven(problem.reason), "gone", request.headers)
+            key_id = parse_signature(request.headers).key_id
+            if activity.of_itself and activity.kind == "Delete" and same_origin(activity.actor, key_id):
+                return None
+            raise refused from None
+
+    async def _verified(self, request: SignedRequest, parameters: SignatureParameters) -> VerifiedRequest:
+        """Raises SignatureRefused, and what finding a key raises."""
+        keys, now = self._server.keys, self._server.now()
+        key = await keys.find(parameters.key_id)
+        try:
+            return verify(request, parameters, key, authorities=self._authorities, now=now)
+        except SignatureRefused:
+            # The actor may have a new key under the same id.
+            other = await keys.refetch(key)
+            if other is None:
+                raise
+            return verify(request, parameters, other, authorities=self._authorities, now=now)
+
+    def _refused(self, error: ApiError, reason: Reason, headers: Headers) -> ApiError:
+        self._count(reason, headers)
+        return error
+
+    def _count(self, reason: Reason, headers: Headers) -> None:
+        self._server.refusals.count(_claimed_host(headers), reason)
+
+
+def inboxes(server: Federation) -> list[ASGIRouteHandler]:
+    """The routes of the door."""
+    door = Door(server)
+
+    async def shared(scope: Scope, receive: Receive, send: Send) -> None:
+        await door.shared(scope, receive, send)
+
+    async def personal(scope: Scope, receive: Receive, send: Send) -> None:
+        await door.personal(scope, receive, send)
+
+    return [
+        asgi(["/inbox", "/actor/inbox"], copy_scope=False)(shared),
+        asgi("/ap/users/{account_id:str}/inbox", copy_scope=False)(personal),
+    ]
+
+
+def _read(body: JsonObject) -> Activity | None:
+    """The activity that a JSON object is; None when it has no type or nobody acts."""
+    kind = next((kind for kind in many(body.get("type")) if isinstance(kind, str) and kind), None)
+    actor = reference(body.get("actor"))
+    if kind is None or actor is None:
+        return None
+    name: object = body.get("id")
+    return Activity(kind, actor, reference(body.get("object")), name if isinstance(name, str) else None)
+
+
+def _target(scope: HTTPScope) -> str:
+    query = scope["query_string"]
+    path = scope["raw_path"].partition(b"?")[0]
+    return (path + b"?" + query if query else path).decode("latin-1")
+
+
+def _header(headers: Sequence[tuple[str, str]], wanted: str) -> str:
+    return next((value for name, value in headers if name == wanted), "")
+
+
+def _claimed_host(headers: Headers) -> str:
+    """The host of the key that a request names, believed by nobody; "" where it names none."""
+    try:
+        return (origin_of(parse_signature(headers).key_id) or "").partition("://")[2]
+    except SignatureRefused:
+        return ""

@@ -1,0 +1,32 @@
+"""Who wants the ActivityPub document and who the page: the Accept header (RFC 9110, section 12.5.1).
+
+Browsers name text/html, peers one of the JSON types. What says neither (`*/*`, or nothing) gets the page.
+"""
+
+import re
+
+ACCEPT_CHARS_MAX = 1_000
+ACTIVITY = "application/activity+json; charset=utf-8"
+VARY = {"Vary": "Accept"}
+
+_AS_DOCUMENT = frozenset({"application/activity+json", "application/ld+json", "application/json"})
+_AS_PAGE = frozenset({"text/html", "application/xhtml+xml"})
+_Q = re.compile(r"\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*", re.IGNORECASE)
+
+
+def wants_document(accept: str) -> bool:
+    """Whether the sender of this Accept header prefers JSON over HTML; equally liked, JSON it is."""
+    document = page = 0.0
+    for media_range in accept[:ACCEPT_CHARS_MAX].split(","):
+        kind, *parameters = media_range.split(";")
+        kind = kind.strip().lower()
+        if kind in _AS_DOCUMENT:
+            document = max(document, _quality(parameters))
+        elif kind in _AS_PAGE:
+            page = max(page, _quality(parameters))
+    return document > 0 and document >= page
+
+
+def _quality(parameters: list[str]) -> float:
+    found = next((match for parameter in parameters if (match := _Q.fullmatch(parameter))), None)
+    return 1.0 if found is None else min(float(found[1]), 1.0)

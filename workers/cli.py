@@ -22,6 +22,7 @@ COMMANDS = (
     ("serve", "api.serve:serve", "Answer HTTP: the client API, the inbox and the public pages."),
     ("project", "workers.commands_run:project", "Follow the log and keep the read models up to date."),
     ("migrate", "workers.commands_run:migrate", "Bring the database up to date, as its owner."),
+    ("account", "workers.commands_account:app", "Make accounts, and give them new passwords."),
     ("replay", "workers.commands_replay:replay", "Work the read models out anew, compare, switch, drop the old ones."),
 )
 

@@ -6,7 +6,7 @@ projections need not read the log again; only a released fact's body is read bac
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from psycopg import Cursor
@@ -37,6 +37,14 @@ _FOLLOWS: dict[str, type[FollowRequested | FollowAccepted | FollowRejected | Fol
 _WITH_BODY = frozenset({"account.registered", "account.profile_changed", "post.published", "post.edited"})
 
 
+class Translated(NamedTuple):
+    """A batch before anything is looked up: claims in order, what can't be translated, ids that are asked for."""
+
+    claims: list[Claim]
+    poisoned: list[Parked]
+    proposed: list[Proposal]
+
+
 class Interpreter:
     """Interprets for the instance at `origin` (scheme and authority, no slash at the end)."""
 
@@ -45,25 +53,34 @@ class Interpreter:
         self._translator = Translator(origin)
 
     def interpret(self, cursor: Cursor[Any], recorded: Sequence[Recorded], read_back: ReadBack) -> list[Fact]:
+        """`translate` and `settle` in one."""
+        return self.settle(cursor, self.translate(recorded), read_back)
+
+    def translate(self, recorded: Sequence[Recorded]) -> Translated:
+        """What the events of a batch claim, each by itself. Pure, so that it may run ahead in another thread.
+
+        An event that our own code fails on is set aside, to be parked alone.
+        """
+        batch = Translated([], [], [])
+        for event in recorded:
+            translated = self._translated(event, batch.proposed)
+            if isinstance(translated, Claim):
+                batch.claims.append(translated)
+            else:
+                batch.poisoned.append(translated)
+        return batch
+
+    def settle(self, cursor: Cursor[Any], batch: Translated, read_back: ReadBack) -> list[Fact]:
         """The facts of a batch, given in the order of the log and without gaps, ordered by (position, n).
 
         Writes facts and everything remembered through `cursor`, whose search path is the generation's schema; commits
-        nothing. `read_back` gives the events at some positions of the log. An event that our own code fails on is
-        parked alone; raises NotLookedUp for a bug that must stop the line, and psycopg's errors.
+        nothing. `read_back` gives the events at some positions of the log. Raises NotLookedUp for a bug that must stop
+        the line, and psycopg's errors.
         """
-        claims: list[Claim] = []
-        poisoned: list[Parked] = []
-        proposed: list[Proposal] = []
-        for event in recorded:
-            translated = self._translated(event, proposed)
-            if isinstance(translated, Claim):
-                claims.append(translated)
-            else:
-                poisoned.append(translated)
-        state = look_up(cursor, claims, proposed)
-        for parked in poisoned:
+        state = look_up(cursor, batch.claims, batch.proposed)
+        for parked in batch.poisoned:
             state.park(parked)
-        placed = walk(claims, state)
+        placed = walk(batch.claims, state)
         facts = self._facts(placed, read_back)
         write(cursor, state, facts)
         return facts

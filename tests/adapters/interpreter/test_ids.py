@@ -81,9 +81,9 @@ def test_what_is_there_already_stays_and_a_taken_number_gives_way_to_the_next(co
 
 
 def test_numbers_that_clash_come_out_alike_in_one_batch_and_one_by_one(connection: psycopg.Connection) -> None:
-    wanted = [Proposal(f"https://a.test/{number}", "2026-04-30T12:00:00Z", at(number)) for number in range(2_000)]
-    low = wanted[0].id
-    same = [proposal for proposal in wanted if abs(proposal.id - low) < 4_000]
+    wanted = [Proposal(f"https://a.test/{number}", "2026-04-30T12:00:00Z", at(number)) for number in range(10_000)]
+    # So crowded that what gives way takes the number that another asks for.
+    same = [proposal for proposal in wanted if abs(proposal.id - wanted[0].id) < 300]
     with connection.cursor() as cursor:
         settle_ids(cursor, same, [], [])
         together = settle_ids(cursor, [], [proposal.uri for proposal in same], []).by_uri

@@ -7,6 +7,7 @@ import pytest
 
 from adapters.interpreter.claims import Claim, UnreadableEvent
 from adapters.interpreter.interpret import Interpreter
+from adapters.interpreter.state import NotLookedUp, State
 from adapters.interpreter.walk import walk
 from domain.ports import Recorded
 from projections.interpretation import TABLES
@@ -85,3 +86,10 @@ def test_an_event_that_can_t_be_opened_is_parked_with_its_reason(cursor: psycopg
     sealed = Recorded(position=1, stream="remote:00", version=1, event=UnreadableEvent(reason="the key is gone"))
     assert Interpreter(OURS).interpret(cursor, [sealed], lambda _: []) == []
     assert cursor.execute("SELECT waits_for, reason FROM parked").fetchall() == [(None, "the key is gone")]
+
+
+def test_a_key_that_was_not_looked_up_stops_the_line_and_is_never_poison() -> None:
+    state = State()
+    with pytest.raises(NotLookedUp):
+        walk([Claim(position=1, stream="x", kind="post.published", actor=ANN, object=POST)], state)
+    assert state.parked == {}

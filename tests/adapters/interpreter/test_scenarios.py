@@ -293,6 +293,12 @@ def test_a_delete_by_another_is_refused() -> None:
     )
 
 
+def test_a_delete_of_another_origin_s_post_leaves_no_tomb() -> None:
+    story = Story(MAL_DOCUMENT)
+    assert story.tell(received(MAL, delete(POST, MAL))) == ["refused: not the owner"]
+    assert story.state.changed_tombs == set()
+
+
 def test_a_delete_of_an_actor_is_not_understood_yet() -> None:
     assert Story(ANN_DOCUMENT).tell(received(ANN, delete(ANN, ANN))) == ["not understood: Delete of an actor"]
 
@@ -393,6 +399,14 @@ def test_an_accept_by_a_third_actor_is_refused() -> None:
         story.tell(received(BEN, answer("Accept", BEN, REQUEST)), received(BEN, answer("Accept", BEN, embedded)))
         == ["refused: not asked of the actor"] * 2
     )
+
+
+def test_an_accept_of_what_was_asked_of_another_is_refused_even_where_the_actor_was_asked_too() -> None:
+    story = Story(registered(ALICE), ANN_DOCUMENT, BEN_DOCUMENT)
+    story.tell(asked(story))
+    of_ben = {"type": "Follow", "actor": ALICE, "object": BEN}
+    assert story.tell(received(ANN, answer("Accept", ANN, of_ben))) == ["refused: not asked of the actor"]
+    assert story.stage(ALICE, ANN) == "requested"
 
 
 def test_an_accept_of_a_request_taken_back_does_no_harm() -> None:

@@ -6,17 +6,16 @@ for the caller to try again; it parks nothing.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
 
-import msgspec
 import psycopg
 from eventsourcing.persistence import Tracking
 
-from adapters.codec import Codec, Unreadable
-from adapters.interpreter.claims import UnreadableEvent
+from adapters.codec import Codec
+from adapters.interpreter.interpret import Interpreter, Translated
 from adapters.postgres.checkpoint import Checkpoint
 from adapters.postgres.generations import APPLICATION, Generation
+from adapters.postgres.reading_ahead import ReadingAhead
 from domain.ports import Recorded
 from projections.fact import APPLIED, Fact
 from projections.rule import Projection, Rule
@@ -24,18 +23,6 @@ from projections.rule import Projection, Rule
 CHANNEL = "daybook_projected"
 _log = logging.getLogger("daybook.project")
 
-# The log from a position on, with the keys that open it.
-_EVENTS = """
-    SELECT e.notification_id, e.originator_id, e.originator_version, e.topic, e.state, k.wrapped_key
-    FROM log.events e LEFT JOIN keys.event_keys k ON k.position = e.notification_id
-    WHERE e.notification_id > %s AND e.notification_id <= %s ORDER BY e.notification_id LIMIT %s
-"""
-# Single events of the log, for facts that are released later than they came.
-_EVENTS_AT = """
-    SELECT e.notification_id, e.originator_id, e.originator_version, e.topic, e.state, k.wrapped_key
-    FROM log.events e LEFT JOIN keys.event_keys k ON k.position = e.notification_id
-    WHERE e.notification_id = ANY(%b) ORDER BY e.notification_id
-"""
 # A fact whose rules fail is taken back and parked for good, as poison.
 _PARK_FACT = """
     WITH taken AS (DELETE FROM facts WHERE position = %s AND n = %s)
@@ -46,18 +33,6 @@ _PARK_EVENT = """
     INSERT INTO parked (received_at_position, waits_for, brings, claim, reason) VALUES (%s, NULL, NULL, '', %s)
     ON CONFLICT (received_at_position) DO NOTHING
 """
-_BIGGEST = 2**63 - 1
-
-
-class Interprets(Protocol):
-    """What `adapters.interpreter.interpret.Interpreter` does."""
-
-    def interpret(
-        self,
-        cursor: psycopg.Cursor,
-        recorded: Sequence[Recorded],
-        read_back: Callable[[Sequence[int]], Sequence[Recorded]],
-    ) -> list[Fact]: ...
 
 
 class _Failed(Exception):
@@ -75,14 +50,14 @@ class Projector:
         dsn: str,
         generation: Generation,
         codec: Codec,
-        interpreter: Interprets,
+        interpreter: Interpreter,
         origin: str,
         projections: Sequence[Projection],
     ) -> None:
         self._dsn = dsn
         self._generation = generation
-        self._codec = codec
         self._interpreter = interpreter
+        self._ahead = ReadingAhead(dsn, codec, interpreter.translate)
         self._origin = origin
         self._rules = [rule for projection in projections for rule in projection.rules]
         self._connection: psycopg.Connection | None = None
@@ -94,34 +69,35 @@ class Projector:
 
     def step(self, limit: int, to: int | None = None) -> int:
         """Project the next events, at most `limit` and none beyond position `to`; gives how many there were."""
-        events = self._read(_EVENTS, [self.position(), _BIGGEST if to is None else to, limit])
+        events, translated = self._ahead.next(self.position(), to, limit)
         if events:
-            self._project(events)
+            self._project(events, translated)
         return len(events)
 
     def reset(self) -> None:
-        """Forget the connection, broken or not."""
+        """Forget the connections, broken or not."""
+        self._ahead.reset()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
-    def _project(self, events: Sequence[Recorded]) -> None:
+    def _project(self, events: Sequence[Recorded], translated: Translated) -> None:
         try:
-            self._project_together(events)
+            self._project_together(events, translated)
         except _Failed as failure:
             if len(events) == 1:
                 _log.warning("event %d is projected fact by fact: %s", events[0].position, failure)
                 self._project_alone(events[0])
             else:
-                half = len(events) // 2
-                self._project(events[:half])
-                self._project(events[half:])
+                middle = len(events) // 2
+                for half in (events[:middle], events[middle:]):
+                    self._project(half, self._interpreter.translate(half))
 
-    def _project_together(self, events: Sequence[Recorded]) -> None:
+    def _project_together(self, events: Sequence[Recorded], translated: Translated) -> None:
         connection = self._connected()
         try:
             with connection.transaction(), connection.cursor() as cursor:
-                facts = self._interpreter.interpret(cursor, events, self._read_back)
+                facts = self._interpreter.settle(cursor, translated, self._ahead.at)
                 self._apply(cursor, facts)
                 self._pass(events[-1].position)
         except psycopg.OperationalError:
@@ -134,7 +110,7 @@ class Projector:
         with connection.transaction(), connection.cursor() as cursor:
             try:
                 with connection.transaction():
-                    facts = self._interpreter.interpret(cursor, [event], self._read_back)
+                    facts = self._interpreter.interpret(cursor, [event], self._ahead.at)
             except psycopg.OperationalError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever interpretation raises makes the event poison
@@ -169,22 +145,6 @@ class Projector:
         connection = self._connected()
         Checkpoint(connection).insert_tracking(Tracking(APPLICATION, position))
         connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{self._generation.n}:{position}"])
-
-    def _read_back(self, positions: Sequence[int]) -> Sequence[Recorded]:
-        return self._read(_EVENTS_AT, [list(positions)])
-
-    def _read(self, query: str, values: list[Any]) -> list[Recorded]:
-        rows = self._connected().execute(query.encode(), values, binary=True).fetchall()
-        return [self._recorded(*row) for row in rows]
-
-    def _recorded(
-        self, position: int, stream: str, version: int, topic: str, state: bytes, wrapped_key: bytes | None
-    ) -> Recorded:
-        try:
-            event = self._codec.open(stream, topic, state, wrapped_key)
-        except (Unreadable, msgspec.MsgspecError) as error:
-            event = UnreadableEvent(reason=str(error))
-        return Recorded(position, stream, version, event)
 
     def _connected(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:

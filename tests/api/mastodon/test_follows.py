@@ -46,6 +46,7 @@ async def test_a_remote_account_that_accepts_shows_in_home_from_then_on(world: W
     ann = (await alice.get("/api/v1/accounts/lookup", acct="@ann@far.test"))["id"]
     asked = await alice.ask("POST", f"/api/v1/accounts/{ann}/follow")
     assert (asked["following"], asked["requested"]) == (False, True)
+    await world.settled()
     rows = await world.server.reads.view().execute("SELECT request FROM follows", [])
     assert rows[0][0].startswith(f"{ORIGIN}/ap/users/{alice.id}/follows/")
     await world.hear(received(ANN, answer("Accept", ANN, rows[0][0])), received(ANN, create(f"{ANN}/2", ANN)))

@@ -17,9 +17,9 @@ def keys(listed: str) -> set[str]:
 ACCOUNT = keys(
     """
     id username acct display_name locked bot discoverable indexable group created_at note url uri avatar
-    avatar_static avatar_description header header_static header_description followers_count following_count statuses_count
-    last_status_at hide_collections show_media show_media_replies show_featured feature_approval emojis roles
-    fields"""
+    avatar_static avatar_description header header_static header_description followers_count following_count
+    statuses_count last_status_at hide_collections show_media show_media_replies show_featured feature_approval emojis
+    roles fields"""
 )
 STATUS = keys(
     """id created_at in_reply_to_id in_reply_to_account_id sensitive spoiler_text visibility language uri url

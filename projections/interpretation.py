@@ -21,6 +21,9 @@ CREATE TABLE facts (
 -- What a decision about a follow loads besides the log.
 CREATE INDEX facts_of_follows ON facts (stream, position) WHERE stream LIKE 'follow:%';
 
+-- Those that had to wait, by when they came: what came of an event.
+CREATE INDEX facts_released_later ON facts (received_at_position) WHERE received_at_position <> position;
+
 CREATE TABLE known (
     uri       text    PRIMARY KEY,
     kind      text    NOT NULL CHECK (kind IN ('account', 'post', 'follow')),

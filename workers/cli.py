@@ -23,6 +23,7 @@ COMMANDS = (
     ("project", "workers.commands_run:project", "Follow the log and keep the read models up to date."),
     ("migrate", "workers.commands_run:migrate", "Bring the database up to date, as its owner."),
     ("account", "workers.commands_account:app", "Make accounts, and give them new passwords."),
+    ("log", "workers.commands_log:app", "Show what happened, event by event."),
     ("replay", "workers.commands_replay:replay", "Work the read models out anew, compare, switch, drop the old ones."),
 )
 

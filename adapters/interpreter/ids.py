@@ -152,14 +152,17 @@ def _read(cursor: Cursor[Any], uris: list[str], numbers: list[int]) -> dict[str,
 
 def _numbered(cursor: Cursor[Any], new: Sequence[Proposal]) -> list[tuple[str, int]]:
     """A free number for each, in order, as if they had come one by one."""
+    first_choices = [(proposal, proposal.id) for proposal in new]
     checked: set[int] = set()
     taken: set[int] = set()
     while True:
         assigned: set[int] = set()
         given: list[tuple[str, int]] = []
-        for proposal in new:
-            free = (number for number in proposal.candidates() if number not in taken and number not in assigned)
-            number = next(free, proposal.id)
+        for proposal, choice in first_choices:
+            number = choice
+            if choice in taken or choice in assigned:
+                free = (other for other in proposal.candidates() if other not in taken and other not in assigned)
+                number = next(free, choice)
             assigned.add(number)
             given.append((proposal.uri, number))
         unchecked = list(assigned - checked)

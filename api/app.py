@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import cast
 
 from litestar import Litestar
 from litestar.di import Provide
@@ -19,8 +18,7 @@ from api.activitypub.documents import (
     note,
     outbox,
 )
-from api.activitypub.federation import Federation
-from api.activitypub.inbox import inboxes
+from api.activitypub.inbox import personal_inbox, shared_inbox
 from api.auth import bearer_of, guard, undeclared, viewer_of
 from api.auth_limits import LogInLimit
 from api.cors import Edge
@@ -69,6 +67,8 @@ ROUTES: Sequence[HTTPRouteHandler] = (
     preferences,
     markers,
     push_subscription,
+    shared_inbox,
+    personal_inbox,
     webfinger,
     host_meta,
     host_meta_as_json,
@@ -94,8 +94,6 @@ def create_routes(server: Server, more: Sequence[HTTPRouteHandler] = ()) -> Lite
 
     Raises AssertionError when a route under /api declares no scope.
     """
-    # The composition is both; tests that let no peer in may bring one that is not.
-    federation = cast(Federation, server)
     pages, log_ins = Pages(server.settings.domain), LogInLimit()
 
     @asynccontextmanager
@@ -104,10 +102,11 @@ def create_routes(server: Server, more: Sequence[HTTPRouteHandler] = ()) -> Lite
             yield
 
     app = Litestar(
-        [*ROUTES, *empty_lists(), *inboxes(federation), *assets(), *more],
+        [*ROUTES, *empty_lists(), *assets(), *more],
         dependencies={
             "server": Provide(lambda: server, sync_to_thread=False),
-            "federation": Provide(lambda: federation, sync_to_thread=False),
+            # The same composition, as `api/activitypub/federation.py` sees it.
+            "federation": Provide(lambda: server, sync_to_thread=False),
             "pages": Provide(lambda: pages, sync_to_thread=False),
             "log_ins": Provide(lambda: log_ins, sync_to_thread=False),
             "viewer": Provide(viewer_of, sync_to_thread=False),

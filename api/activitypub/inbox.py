@@ -1,17 +1,17 @@
 """POST /inbox, /ap/users/{id}/inbox and /actor/inbox: check, prove, append, 202.
 
 The 202 promises that the activity is in the log and nothing else: what it means is found out later, and stands there as
-a fact. Nothing unproven is stored; what is turned away is counted. Order: federation §10, without what comes after the
-append. A plain ASGI handler, since this is the route that a busy server spends its day in.
+a fact. Nothing unproven is stored; what is turned away is counted. The body is read here rather than by the framework:
+the signature is over its bytes, and what is too long must not be read to its end.
 """
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any
 
 import msgspec
-from litestar import asgi
-from litestar.handlers.asgi_handlers import ASGIRouteHandler
-from litestar.types import HTTPScope, Receive, Scope, Send
+from litestar import Request, Response, post
+from litestar.params import FromPath
+from litestar.types import HTTPScope, Receive
 
 from adapters.activitypub.json_guard import JsonObject, JsonRefused, decode_json_object
 from adapters.activitypub.remote_keys import ActorGone, KeyRefused, KeyUnavailable
@@ -28,11 +28,14 @@ from adapters.activitypub.signatures import (
 )
 from adapters.activitypub.urls import origin_of, same_origin
 from adapters.postgres.refusals import Reason
-from api.activitypub.federation import Federation
+from api.activitypub.federation import Federation, TheFederation
 from api.activitypub.numbers import number_of
 from api.errors import ApiError, BadRequest, NotFound, TooLarge
 
+AnyRequest = Request[Any, Any, Any]
+
 BODY_BYTES_MAX = 1_000_000
+ACCEPTED = 202
 # For as long a key that could not be fetched is not asked for again.
 RETRY_AFTER_S = 300
 ACTIVITY_TYPES = frozenset({"application/activity+json", "application/ld+json"})
@@ -65,16 +68,6 @@ class WrongType(ApiError):
     sentence = "Activities are application/activity+json or application/ld+json"
 
 
-class PostOnly(ApiError):
-    """405: nobody reads an inbox."""
-
-    status = 405
-    sentence = "Method not allowed"
-
-    def __init__(self) -> None:
-        super().__init__(headers={"Allow": "POST"})
-
-
 class Activity(msgspec.Struct, frozen=True):
     """What the door reads of an activity: its first type, who acts, on what, and its id."""
 
@@ -89,31 +82,33 @@ class Activity(msgspec.Struct, frozen=True):
         return self.kind in OF_ITSELF and self.object == self.actor
 
 
-class Door:
-    """The way in. One a process."""
+@post(["/inbox", "/actor/inbox"])
+async def shared_inbox(request: AnyRequest, federation: TheFederation) -> Response[bytes]:
+    """For whomever here an activity concerns."""
+    return await _Door(federation).answer(request)
+
+
+@post("/ap/users/{account_id:str}/inbox")
+async def personal_inbox(account_id: FromPath[str], request: AnyRequest, federation: TheFederation) -> Response[bytes]:
+    """For one local account; 404 when nobody here has that id."""
+    if not await federation.actor_keys.is_local(number_of(account_id)):
+        raise NotFound
+    return await _Door(federation).answer(request)
+
+
+class _Door:
+    """The way in, for one request."""
 
     def __init__(self, server: Federation) -> None:
         self._server = server
-        self._authorities = frozenset({server.settings.domain.lower()})
+        self._authorities = frozenset({server.settings.domain})
 
-    async def shared(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """/inbox and /actor/inbox."""
-        await self._answer(cast(HTTPScope, scope), receive, send)
-
-    async def personal(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """/ap/users/{id}/inbox; 404 when nobody here has that id."""
-        if not await self._server.actor_keys.is_local(number_of(scope["path_params"]["account_id"])):
-            raise NotFound
-        await self._answer(cast(HTTPScope, scope), receive, send)
-
-    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        if scope["method"] != "POST":
-            raise PostOnly
+    async def answer(self, request: AnyRequest) -> Response[bytes]:
+        scope = request.scope
         headers = headers_from_bytes(scope["headers"])
-        body = await self._body(headers, receive)
+        body = await self._body(headers, request.receive)
         await self._take(SignedRequest("POST", _target(scope), headers, body), scope["path"])
-        await send({"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"0")]})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return Response(b"", status_code=ACCEPTED)
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
         """The raw bytes. Raises TooLarge as soon as that is known, and WrongType before anything is read."""
@@ -191,22 +186,6 @@ class Door:
 
     def _count(self, reason: Reason, headers: Headers) -> None:
         self._server.refusals.count(_claimed_host(headers), reason)
-
-
-def inboxes(server: Federation) -> list[ASGIRouteHandler]:
-    """The routes of the door."""
-    door = Door(server)
-
-    async def shared(scope: Scope, receive: Receive, send: Send) -> None:
-        await door.shared(scope, receive, send)
-
-    async def personal(scope: Scope, receive: Receive, send: Send) -> None:
-        await door.personal(scope, receive, send)
-
-    return [
-        asgi(["/inbox", "/actor/inbox"], copy_scope=False)(shared),
-        asgi("/ap/users/{account_id:str}/inbox", copy_scope=False)(personal),
-    ]
 
 
 def _read(body: JsonObject) -> Activity | None:

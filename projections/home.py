@@ -10,6 +10,7 @@ from domain.post import PostPublished
 from projections.fact import Fact
 from projections.rule import Projection, Row, on
 from projections.status_queries import Listing
+from projections.visibility import viewer_follows
 
 TABLES = """
 -- `via` says how it came ('self': one's own; 'follow': by following `cause`), `position` when.
@@ -64,14 +65,10 @@ def home_of(owner: int) -> Listing:
         values={"viewer": owner},
         candidates="""
             SELECT DISTINCT ON (entry) entry FROM scanned h
-            WHERE h.via = 'self' OR EXISTS (
-                SELECT FROM follows f WHERE f.follower = %(viewer)s::bigint AND f.followee = h.cause
-                    AND f.stage = 'following' AND f.until IS NULL)
-            ORDER BY entry :order""",
+            WHERE h.via = 'self' OR :followed
+            ORDER BY entry :order""".replace(":followed", viewer_follows("h.cause")),
         where="""(
             s.in_reply_to_uri IS NULL OR s.account = %(viewer)s::bigint
             OR s.in_reply_to_account IN (s.account, %(viewer)s::bigint)
-            OR EXISTS (
-                SELECT FROM follows f WHERE f.follower = %(viewer)s::bigint AND f.followee = s.in_reply_to_account
-                    AND f.stage = 'following' AND f.until IS NULL))""",
+            OR :followed)""".replace(":followed", viewer_follows("s.in_reply_to_account")),
     )

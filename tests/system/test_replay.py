@@ -1,0 +1,271 @@
+"""`daybook replay` beside a running instance: the same bytes, no request refused, nothing lost when it is killed."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from adapters.embedded.postgres import EmbeddedPostgres, attached_dsn
+from adapters.postgres.oauth import hash_of
+from projections.catalogue import KEYS
+from tests.system.instance import Instance, free_port
+
+TOKEN = "only-in-tests"
+POSTS = 150
+POLLS_A_SECOND = 10
+TIMEOUT_S = 120
+APPEAR_TIMEOUT_S = 20.0
+ROW = re.compile(r"│ (\w+) +│ +([\d,]+)[ /\d,]* │ ([0-9a-f]+) +│ ([0-9a-f]+) +│ (yes|NO) +│")
+_TOKEN = """
+    WITH app AS (
+        INSERT INTO app.apps (name, redirect_uris, scopes, client_id, secret_hash, created_at)
+        VALUES ('tests', '{}', '{read,write,follow}', 'tests', '', now()) RETURNING id
+    )
+    INSERT INTO app.access_tokens (token_hash, app, account, scopes, created_at)
+    SELECT %s, app.id, u.account, '{read,write,follow}', now() FROM app, app.users u WHERE u.username = 'admin'
+"""
+_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
+# The projector of a replay, once it waits for what a test holds.
+_HELD_UP = """
+    SELECT FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'
+"""
+
+
+class Running:
+    """An instance with some history, and its owner's eyes on the database."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.instance = Instance(data, free_port()).ready()
+        owner = attached_dsn(data)
+        assert owner is not None
+        self.owner = owner
+        with psycopg.connect(owner) as connection:
+            connection.execute(_TOKEN, [hash_of(TOKEN)])
+        self.client = httpx.Client(
+            base_url=f"http://localhost:{self.instance.port}",
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            timeout=10,
+        )
+        self._live_through_something()
+
+    def post(self, text: str) -> str:
+        """Publish; gives the status's id."""
+        answer = self.client.post("/api/v1/statuses", json={"status": text})
+        answer.raise_for_status()
+        return answer.json()["id"]
+
+    def value(self, query: str, *values: object) -> object:
+        """The first column of the first row."""
+        with psycopg.connect(self.owner) as connection:
+            row = connection.execute(query.encode(), values or None).fetchone()
+        return row[0] if row else None
+
+    def generations(self) -> list[tuple[int, str]]:
+        """Number and status of each."""
+        with psycopg.connect(self.owner) as connection:
+            return connection.execute("SELECT n, status FROM app.generations ORDER BY n").fetchall()
+
+    def live(self) -> int:
+        """The number of the generation that is read."""
+        (found,) = [n for n, status in self.generations() if status == "live"]
+        return found
+
+    def daybook(self, *arguments: str, through: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        """Run a command against this data; its output without its errors."""
+        return subprocess.run(
+            [*through, *command(*arguments)],
+            env=environ(self.data),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+
+    def _live_through_something(self) -> None:
+        for name in ("alice", "bob"):
+            done = self.daybook("account", "create", name)
+            assert done.returncode == 0, done.stderr
+            found = self.client.get("/api/v1/accounts/lookup", params={"acct": name}).raise_for_status().json()
+            self.client.post(f"/api/v1/accounts/{found['id']}/follow").raise_for_status()
+        self.client.post(f"/api/v1/accounts/{found['id']}/unfollow").raise_for_status()
+        posted = [self.post(f"post {number}") for number in range(POSTS)]
+        self.client.put(f"/api/v1/statuses/{posted[0]}", json={"status": "said better"}).raise_for_status()
+        self.client.delete(f"/api/v1/statuses/{posted[1]}").raise_for_status()
+
+
+def command(*arguments: str) -> list[str]:
+    """`daybook …` of this environment."""
+    return [sys.executable, "-P", "-m", "workers.cli", *arguments]
+
+
+def environ(data: Path) -> dict[str, str]:
+    """What an operator in another terminal has set: where the data are, and nothing of how it was started."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
+    kept = {name: value for name, value in kept.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    return {**kept, "DAYBOOK_DATA": str(data), "COLUMNS": "160"}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One instance for the module."""
+    made = Running(tmp_path_factory.mktemp("replay") / "data")
+    yield made
+    made.client.close()
+    made.instance.end()
+
+
+@contextlib.contextmanager
+def polled(running: Running, *paths: str) -> Iterator[dict[int, int]]:
+    """Ask for the paths ten times a second meanwhile; gives how often each status was answered."""
+    statuses: dict[int, int] = {}
+    stopping = threading.Event()
+
+    def poll() -> None:
+        while not stopping.wait(1 / POLLS_A_SECOND):
+            for path in paths:
+                status = running.client.get(path).status_code
+                statuses[status] = statuses.get(status, 0) + 1
+
+    thread = threading.Thread(target=poll)
+    thread.start()
+    try:
+        yield statuses
+    finally:
+        stopping.set()
+        thread.join()
+
+
+def compared(output: str) -> dict[str, tuple[str, str, str]]:
+    """Live digest, replayed digest and verdict per table, as the command printed them."""
+    return {found[1]: (found[3], found[4], found[5]) for found in ROW.finditer(output)}
+
+
+def test_a_replay_gives_every_table_the_same_bytes_while_every_request_is_answered(running: Running) -> None:
+    before = running.live()
+    with polled(running, "/api/v1/timelines/home", "/api/v1/timelines/public") as statuses:
+        done = running.daybook("replay")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {table: verdict for table, (_, _, verdict) in compared(done.stdout).items()} == dict.fromkeys(KEYS, "yes")
+    assert set(statuses) == {200}
+    assert statuses[200] >= POLLS_A_SECOND
+    assert running.generations() == [(running.live(), "live")]
+    assert running.live() > before
+    assert running.value("SELECT to_regnamespace(%s)", f"read_{before}") is None
+
+
+def test_no_table_but_the_checkpoint_is_left_out_of_the_comparison(running: Running) -> None:
+    with psycopg.connect(running.owner) as connection:
+        tables = {name for (name,) in connection.execute(_TABLES, [f"read_{running.live()}"])}
+    assert tables == {*KEYS, "checkpoint"}
+
+
+def test_what_is_posted_after_the_switch_is_in_home_as_before(running: Running) -> None:
+    posted = running.post("after the switch")
+    home = running.client.get("/api/v1/timelines/home").raise_for_status()
+    assert home.json()[0]["id"] == posted
+    assert "Daybook-Behind" not in home.headers
+
+
+def test_a_replay_needs_no_network(running: Running) -> None:
+    alone = ("unshare", "--net") if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user", "--net")
+    if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this machine refuses a network namespace of one's own")
+    done = running.daybook("replay", "--dry-run", through=alone)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {verdict for _, _, verdict in compared(done.stdout).values()} == {"yes"}
+
+
+def test_a_dry_run_switches_nothing_and_leaves_nothing(running: Running) -> None:
+    before = running.generations()
+    assert running.daybook("replay", "--dry-run").returncode == 0
+    assert running.generations() == before
+
+
+def test_a_row_that_was_tampered_with_is_told_and_nothing_is_switched(running: Running) -> None:
+    before = running.live()
+    with psycopg.connect(running.owner) as connection:
+        touched = connection.execute(
+            f"UPDATE read_{before}.statuses SET replies = 7 WHERE id = (SELECT max(id) FROM read_{before}.statuses)"
+        )
+        assert touched.rowcount == 1
+    done = running.daybook("replay")
+    assert done.returncode == 3
+    assert "Not the same: statuses." in done.stdout
+    assert {table for table, (_, _, verdict) in compared(done.stdout).items() if verdict == "NO"} == {"statuses"}
+    assert running.live() == before
+    assert running.daybook("replay", "--switch-anyway").returncode == 0
+    assert running.generations() == [(running.live(), "live")]
+    assert running.daybook("replay", "--dry-run").returncode == 0
+
+
+@contextlib.contextmanager
+def held_up_in_the_middle(running: Running) -> Iterator[subprocess.Popen[str]]:
+    """A replay that waits in the middle of its first batch for as long as this lasts."""
+    following = f"daybook project read_{running.live() + 1}"
+    with psycopg.connect(running.owner) as connection:
+        connection.execute("LOCK TABLE app.ids IN ACCESS EXCLUSIVE MODE")
+        process = subprocess.Popen(
+            command("replay"),
+            env=environ(running.data),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        with psycopg.connect(running.owner, autocommit=True) as watching:
+            deadline = time.monotonic() + APPEAR_TIMEOUT_S
+            while watching.execute(_HELD_UP, [following]).fetchone() is None:
+                assert time.monotonic() < deadline, "it never came so far"
+        yield process
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_replay_that_is_ended_in_the_middle_leaves_the_live_one_and_the_next_cleans_up(
+    running: Running, how: signal.Signals
+) -> None:
+    before = running.live()
+    with held_up_in_the_middle(running) as process:
+        process.send_signal(how)
+        if how is signal.SIGKILL:
+            process.wait(TIMEOUT_S)
+    said, _ = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == (-signal.SIGKILL if how is signal.SIGKILL else 130), said
+    half_built = [(before + 1, "building")] if how is signal.SIGKILL else []
+    assert running.generations() == [(before, "live"), *half_built]
+    assert running.client.get("/api/v1/timelines/home").status_code == 200
+    done = running.daybook("replay")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert running.generations() == [(running.live(), "live")]
+
+
+def test_two_replays_at_once_are_refused_in_a_sentence(running: Running) -> None:
+    with held_up_in_the_middle(running) as process:
+        second = running.daybook("replay")
+        assert second.returncode == 1
+        assert second.stderr == "daybook: Another replay is running: wait for it to end.\n"
+    assert process.wait(TIMEOUT_S) == 0
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def test_the_database_alone_is_enough(running: Running) -> None:
+    running.instance.end()
+    database = EmbeddedPostgres(running.data)
+    database.start()
+    try:
+        done = running.daybook("replay")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert {verdict for _, _, verdict in compared(done.stdout).values()} == {"yes"}
+        assert running.generations() == [(running.live(), "live")]
+    finally:
+        database.stop()

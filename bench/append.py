@@ -1,0 +1,141 @@
+"""Append: 64 writers, each submitting one event and waiting for it, against one raw statement of 64 rows a commit."""
+
+import asyncio
+import hashlib
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+
+import psycopg
+import uvloop
+
+from adapters.codec import Sealed
+from adapters.config import Settings
+from adapters.postgres.writer import NewEvent
+from bench import peers
+from bench.book import Book
+from bench.generator import START
+from bench.measuring import Row, Target
+from bench.services import database
+from domain.activity import ActivityReceived
+
+WRITERS = 64
+EVENTS = 10_000
+TARGET = Target("of the floor", 0.7)
+
+# The floor's tables: the log's and the keys', columns and indexes alike, without trigger, head or function.
+_FLOOR_TABLES = """
+    CREATE SCHEMA floor;
+    CREATE TABLE floor.events (LIKE log.events INCLUDING ALL);
+    CREATE TABLE floor.event_keys (LIKE keys.event_keys INCLUDING ALL);
+"""
+# One statement, one round trip, one commit: the same bytes, positions and digests worked out beforehand.
+_FLOOR = """
+    WITH given AS (
+        SELECT * FROM unnest(%b::text[], %b::int8[], %b::text[], %b::bytea[], %b::int8[], %b::bytea[], %b::bytea[])
+            AS g (stream, version, topic, state, position, digest, wrapped_key)
+    ), keyed AS (INSERT INTO floor.event_keys SELECT position, wrapped_key FROM given)
+    INSERT INTO floor.events SELECT stream, version, topic, state, position, digest, NULL FROM given
+"""
+Pair = tuple[str, ActivityReceived]
+
+
+def run(scale: float, rounds: int) -> list[Row]:
+    """Three figures a round, in turn: the floor, events sealed beforehand, events sealed by their writers."""
+    count = max(WRITERS, int(EVENTS * scale))
+    with database() as settings:
+        book = Book(settings)
+        try:
+            events = _events(book)
+            _round(settings, book, events, max(WRITERS, count // 10))
+            found = [_round(settings, book, events, count) for _ in range(rounds)]
+        finally:
+            book.close()
+    floor, sealed, sealing = zip(*found, strict=True)
+    return [
+        Row(
+            what=f"append, {WRITERS} concurrent writers, sealed beforehand",
+            unit="events/s",
+            measured=sealed,
+            target=TARGET,
+            floor=floor,
+            note=f"Floor: one connection, one `INSERT … SELECT FROM unnest` of {WRITERS} rows a commit into tables "
+            "with the log's and the keys' columns and indexes, digests and positions worked out beforehand.",
+        ),
+        Row(
+            what="the same, sealing included",
+            unit="events/s",
+            measured=sealing,
+            floor=floor,
+            note="Sealing (MessagePack, zstd, a key per event, AES-GCM twice) is no part of the floor.",
+        ),
+    ]
+
+
+def _round(settings: Settings, book: Book, events: Iterator[Pair], count: int) -> tuple[float, float, float]:
+    pairs = [next(events) for _ in range(count)]
+    raw = [(stream, book.codec.seal(stream, event)) for stream, event in pairs]
+    floor = _floor(settings.database_url or "", raw)
+
+    def prepared(number: int) -> NewEvent:
+        stream, sealed = raw[number]
+        return NewEvent(stream, 1, sealed)
+
+    def sealing(number: int) -> NewEvent:
+        stream, event = others[number]
+        return NewEvent(stream, 1, book.codec.seal(stream, event))
+
+    sealed = uvloop.run(_written(book, count, prepared))
+    others = [next(events) for _ in range(count)]
+    return floor, sealed, uvloop.run(_written(book, count, sealing))
+
+
+async def _written(book: Book, count: int, event: Callable[[int], NewEvent]) -> float:
+    """Events a second, by asynchronous writers, as the inbox and `dispatch` are."""
+    numbers = iter(range(count))
+
+    async def write() -> None:
+        for number in numbers:
+            appended = await asyncio.wrap_future(book.writer.submit([event(number)]))
+            assert appended.outcome == "stored", appended.outcome
+
+    started = time.perf_counter()
+    await asyncio.gather(*(write() for _ in range(WRITERS)))
+    return count / (time.perf_counter() - started)
+
+
+def _floor(dsn: str, raw: Sequence[tuple[str, Sealed]]) -> float:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS floor CASCADE")
+        connection.execute(_FLOOR_TABLES)
+        groups = [_columns(raw[first : first + WRITERS], first) for first in range(0, len(raw), WRITERS)]
+        started = time.perf_counter()
+        for columns in groups:
+            connection.execute(_FLOOR, columns, prepare=True, binary=True)
+        return len(raw) / (time.perf_counter() - started)
+
+
+def _columns(group: Sequence[tuple[str, Sealed]], first: int) -> list[list[object]]:
+    return [
+        [stream for stream, _ in group],
+        [1] * len(group),
+        [sealed.topic for _, sealed in group],
+        [sealed.state for _, sealed in group],
+        list(range(first + 1, first + 1 + len(group))),
+        [hashlib.sha256(sealed.state).digest() for _, sealed in group],
+        [sealed.wrapped_key for _, sealed in group],
+    ]
+
+
+def _events(book: Book) -> Iterator[Pair]:
+    """Received Creates without end, each in a stream of its own."""
+    dice = random.Random(2)  # noqa: S311 - to be made again, not to be unguessable
+    number = 0
+    while True:
+        number += 1
+        when = START + timedelta(seconds=number)
+        created = peers.create(dice, number % 1_000, number, when)
+        line = book.received(created["actor"], created["id"], peers.encoded(created), when, content=False)
+        assert isinstance(line.event, ActivityReceived), "that is what is received"
+        yield line.stream, line.event

@@ -1,0 +1,156 @@
+"""The mixed log: Create 60 %, Like 15, Announce 10, Follow 10, rest 5, by authors with ten local followers each.
+
+Followers are spread by a power law, and so is who writes how much, independently of each other; a post therefore comes
+into some ten homes on average, into hundreds now and then. A seed gives the same log, but for what sealing adds.
+"""
+
+import random
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from typing import Any
+
+from bench import peers
+from bench.book import Book, Line
+from domain.account import AccountRegistered
+from domain.follow import FollowRequested
+from domain.ids import local_id
+from domain.post import PostPublished
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+STEP = timedelta(milliseconds=50)
+FOLLOWERS_MEAN = 10
+SKEW = 0.8
+RECENT = 2_000
+KINDS = {"Create": 60, "Like": 15, "Announce": 10, "Follow": 10, "Update": 2, "Delete": 2, "Undo": 1}
+REPLIES_SHARE = 0.3
+MENTIONS_SHARE = 0.1
+LOCAL_SHARE = 0.05
+
+
+class MixedLog:
+    """Generates lines for `book`: first `people`, then `follows`, then as many of `mixed` as wanted."""
+
+    def __init__(self, book: Book, *, authors: int = 1_000, locals_: int = 500, seed: int = 1) -> None:
+        self._book = book
+        self._dice = random.Random(seed)  # noqa: S311 - a log is to be made again, not to be unguessable
+        self._when = START
+        self._number = 0
+        self.authors = list(range(authors))
+        self.locals = [local_id(int(START.timestamp() * 1000) + n, n) for n in range(locals_)]
+        powers = [(rank + 1) ** -SKEW for rank in range(authors)]
+        self._popular = self._dice.sample(self.authors, authors)
+        self._popularity = [power * authors / sum(powers) for power in powers]
+        self._busy = self._dice.sample(self.authors, authors)
+        self._business = list(accumulate(powers))
+        self._notes: list[tuple[int, dict[str, Any]]] = []
+        self._asked: list[dict[str, Any]] = []
+
+    def people(self) -> Iterator[Line]:
+        """Local accounts and remote authors' documents."""
+        for number in self.locals:
+            username = f"local{number % 100_000}_{number & 0x7FFF}"
+            stream = f"username:{self._book.pepper.hash('username', username).hex()}"
+            uri, url = self.uri_of(number), f"{self._book.settings.origin}/@{username}"
+            at = self._tick()
+            yield Line(stream, AccountRegistered(account=number, username=username, uri=uri, url=url, registered_at=at))
+        for author in self.authors:
+            document = peers.encoded(peers.actor(author, "-----BEGIN PUBLIC KEY-----\n" + "M" * 392))
+            yield self._book.fetched(peers.author_uri(author), document, self._tick())
+
+    def follows(self, ids: Mapping[str, int]) -> Iterator[Line]:
+        """Local followers for every author, each asked for here and accepted there. `ids` are the authors'."""
+        for author, share in zip(self._popular, self._popularity, strict=True):
+            wanted = min(len(self.locals), max(1, round(share * FOLLOWERS_MEAN)))
+            for follower in self._dice.sample(self.locals, wanted):
+                followee = ids[peers.author_uri(author)]
+                request = f"{self.uri_of(follower)}#follows/{followee}"
+                asked = FollowRequested(follower=follower, followee=followee, request=request)
+                yield Line(f"follow:{follower}:{followee}", asked)
+                embedded = {
+                    "id": request,
+                    "type": "Follow",
+                    "actor": self.uri_of(follower),
+                    "object": peers.author_uri(author),
+                }
+                yield self._received(author, peers.small("Accept", author, self._next(), embedded))
+
+    def mixed(self, count: int) -> Iterator[Line]:
+        """`count` lines of the mixture."""
+        kinds, weights = list(KINDS), list(accumulate(KINDS.values()))
+        for _ in range(count):
+            kind = self._dice.choices(kinds, cum_weights=weights)[0]
+            author = self._dice.choices(self._busy, cum_weights=self._business)[0]
+            if kind == "Create" and self._dice.random() < LOCAL_SHARE:
+                yield self._local_post()
+            else:
+                yield self._received(author, self._activity(kind if self._notes else "Create", author))
+
+    def uri_of(self, account: int) -> str:
+        """A local actor's URI."""
+        return f"{self._book.settings.origin}/ap/users/{account}"
+
+    def _activity(self, kind: str, author: int) -> dict[str, Any]:
+        match kind:
+            case "Create":
+                return self._create(author)
+            case "Like" | "Announce":
+                return peers.small(kind, author, self._next(), self._recent()[1]["object"]["id"])
+            case "Follow":
+                asked = peers.small(kind, author, self._next(), self.uri_of(self._dice.choice(self.locals)))
+                self._asked.append(asked)
+                return asked
+            case "Undo" if self._asked:
+                # What is undone is its author's, whoever was drawn.
+                asked = self._asked.pop(self._dice.randrange(len(self._asked)))
+                return {
+                    **peers.small(kind, author, self._next(), asked),
+                    "actor": asked["actor"],
+                    "id": f"{asked['id']}/undo",
+                }
+            case "Update":
+                by, created = self._recent()
+                return peers.update(self._dice, by, created, self._when)
+            case _:
+                by, created = self._recent()
+                return peers.small("Delete", by, self._next(), created["object"]["id"])
+
+    def _create(self, author: int) -> dict[str, Any]:
+        answers = self._recent()[1]["object"]["id"] if self._notes and self._dice.random() < REPLIES_SHARE else None
+        names = self.uri_of(self._dice.choice(self.locals)) if self._dice.random() < MENTIONS_SHARE else None
+        created = peers.create(self._dice, author, self._next(), self._when, answers=answers, names=names)
+        self._notes.append((author, created))
+        if len(self._notes) > RECENT:
+            del self._notes[: RECENT // 2]
+        return created
+
+    def _local_post(self) -> Line:
+        author, at = self._dice.choice(self.locals), self._tick()
+        post = local_id(int(at.timestamp() * 1000), self._next())
+        uri = f"{self.uri_of(author)}/statuses/{post}"
+        said = PostPublished(
+            post=post,
+            author=author,
+            uri=uri,
+            url=uri,
+            visibility="public",
+            published_at=at,
+            text=peers.text(self._dice),
+        )
+        return Line(f"post:{post}", said)
+
+    def _received(self, author: int, activity: dict[str, Any]) -> Line:
+        content = activity["type"] in ("Create", "Update", "Delete", "Announce")
+        raw = peers.encoded(activity)
+        return self._book.received(activity["actor"], activity["id"], raw, self._tick(), content=content)
+
+    def _recent(self) -> tuple[int, dict[str, Any]]:
+        return self._dice.choice(self._notes)
+
+    def _tick(self) -> datetime:
+        self._when += STEP
+        return self._when
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number

@@ -36,6 +36,7 @@ from api.server import Server
 from api.web.authorize import authorize, decide
 from api.web.landing import assets, landing
 from api.web.pages import Pages
+from api.web.people import post_page, profile_page
 
 ROUTES: Sequence[HTTPRouteHandler] = (
     landing,
@@ -67,6 +68,8 @@ ROUTES: Sequence[HTTPRouteHandler] = (
     preferences,
     markers,
     push_subscription,
+    profile_page,
+    post_page,
     shared_inbox,
     personal_inbox,
     webfinger,

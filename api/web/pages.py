@@ -1,4 +1,7 @@
-"""What people see in a browser: Jinja2 templates, escaped without exception, behind strict headers."""
+"""What people see in a browser: Jinja2 templates behind strict headers.
+
+All is escaped but posts and notes, which are HTML already, made or sanitised here (`people.py`).
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -4,6 +4,7 @@ import logging
 import signal
 import threading
 import time
+from contextlib import suppress
 from types import FrameType
 
 from adapters.config import Settings
@@ -36,17 +37,16 @@ def follow(settings: Settings, stopping: threading.Event) -> None:
     """Project until `stopping` is set."""
     pause_s = RETRY_FIRST_S
     while not stopping.is_set():
+        begun = time.monotonic()
         try:
             _Follower(settings, stopping).run()
-            pause_s = RETRY_FIRST_S
         except DatabaseAway as error:
-            _log.warning("the database does not answer (%s); trying again in %.1f s", str(error).strip(), pause_s)
-            stopping.wait(pause_s)
-            pause_s = min(2 * pause_s, RETRY_MAX_S)
+            _log.warning("the database does not answer (%s)", str(error).strip())
         except TablesGone:
             _log.warning("the read models projected into were dropped; taking up the live ones")
-            stopping.wait(pause_s)
-            pause_s = min(2 * pause_s, RETRY_MAX_S)
+        # What ran for a while was well: only failing at once, again and again, is waited for longer and longer.
+        pause_s = RETRY_FIRST_S if time.monotonic() - begun > RETRY_MAX_S else min(2 * pause_s, RETRY_MAX_S)
+        stopping.wait(pause_s)
 
 
 class _Follower:
@@ -85,8 +85,9 @@ class _Follower:
 
     def _let_go(self) -> None:
         if self._projector is not None and self._generation is not None:
-            self._projector.reset()
-            self._tail.release(self._generation)
+            self._projector.close()
+            with suppress(DatabaseAway):  # a connection that is gone has let go of the lock
+                self._tail.release(self._generation)
         self._projector = self._generation = None
 
     def _advance(self) -> bool:

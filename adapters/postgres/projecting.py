@@ -77,6 +77,14 @@ class Projector:
     def reset(self) -> None:
         """Forget the connections, broken or not."""
         self._ahead.reset()
+        self._disconnect()
+
+    def close(self) -> None:
+        """Let go of everything; it can't be used again."""
+        self._ahead.close()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()

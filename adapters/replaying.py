@@ -176,12 +176,12 @@ class Replay:
     def close(self) -> None:
         """Let go of everything; a generation still being built stays for the next replay to drop."""
         if self._projector is not None:
-            self._projector.reset()
+            self._projector.close()
         self._tail.close()
 
     def _let_go(self) -> None:
         if self._projector is not None and self.new is not None:
-            self._projector.reset()
+            self._projector.close()
             self._tail.release(self.new)
             self._projector = None
 

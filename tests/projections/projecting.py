@@ -47,7 +47,7 @@ def project_all(projector: Projector, size: int) -> None:
     while True:
         try:
             if projector.step(size) == 0:
-                projector.reset()
+                projector.close()
                 return
         except psycopg.OperationalError:
             projector.reset()

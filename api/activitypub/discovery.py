@@ -27,7 +27,7 @@ THREE_DAYS = {"Cache-Control": "public, max-age=259200"}
 HALF_AN_HOUR = {"Cache-Control": "public, max-age=1800"}
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+")
-_ACCT = re.compile(r"acct:@?(?P<name>[^@/?#\s]+)@(?P<domain>[^@/?#\s]+)", re.IGNORECASE)
+_ACCT = re.compile(r"acct:@?(?P<name>[A-Za-z0-9_.:-]+)@(?P<domain>[^@/?#\s]+)", re.IGNORECASE)
 _ACTOR_PATH = re.compile(r"/ap/users/([1-9][0-9]{0,17})")
 _PAGE_PATH = re.compile(r"/@([A-Za-z0-9_.-]+)")
 

@@ -109,6 +109,16 @@ def test_a_deleted_post_leaves_a_tombstone(instance: LiveInstance, admin: str) -
     assert (answer.status_code, answer.json()["type"], answer.json()["id"]) == (410, "Tombstone", status["uri"])
 
 
+def test_the_addresses_that_people_share_lead_peers_to_the_documents(instance: LiveInstance, admin: str) -> None:
+    status = posted(instance, "Shared by its page")
+    for page, there in ((f"{instance.origin}/@Admin", admin), (status["url"], f"{admin}/statuses/{status['id']}")):
+        answer = instance.client.get(page, headers=AS_PEER)
+        assert (answer.status_code, answer.headers["location"]) == (302, f"{instance.origin}{there}")
+    hidden = posted(instance, "Shared by nobody", visibility="private")
+    for path in (hidden["url"], "/@nobody", "/admin", "/@admin/1", "/@admin/x"):
+        assert instance.client.get(path, headers=AS_PEER).status_code == 404
+
+
 def test_a_post_is_found_under_its_own_author_only(instance: LiveInstance) -> None:
     status = posted(instance, "Mine")
     assert instance.client.get(f"/ap/users/1/statuses/{status['id']}", headers=AS_PEER).status_code == 404
@@ -166,6 +176,11 @@ def test_webfinger_knows_the_instance(instance: LiveInstance) -> None:
 )
 def test_webfinger_tells_no_uri_from_nobody(instance: LiveInstance, resource: str, status: int) -> None:
     assert webfinger(instance, resource).status_code == status
+
+
+@pytest.mark.parametrize("name", ["a\0b", "ünï", "a%b", "..", "x" * 1_000])
+def test_webfinger_knows_no_name_that_nobody_can_have(instance: LiveInstance, name: str) -> None:
+    assert webfinger(instance, f"acct:{name}@{instance.settings.domain}").status_code == 404
 
 
 def test_webfinger_needs_one_resource(instance: LiveInstance) -> None:

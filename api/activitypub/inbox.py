@@ -85,7 +85,9 @@ class Activity(msgspec.Struct, frozen=True):
 @post(["/inbox", "/actor/inbox"])
 async def shared_inbox(request: AnyRequest, federation: TheFederation) -> Response[bytes]:
     """For whomever here an activity concerns."""
-    return await _Door(federation).answer(request)
+    # As the routes spell it: another spelling of the same inbox is not another inbox.
+    path = "/actor/inbox" if request.scope["path"].startswith("/actor") else "/inbox"
+    return await _Door(federation).answer(request, path)
 
 
 @post("/ap/users/{account_id:str}/inbox")
@@ -93,7 +95,7 @@ async def personal_inbox(account_id: FromPath[str], request: AnyRequest, federat
     """For one local account; 404 when nobody here has that id."""
     if not await federation.actor_keys.is_local(number_of(account_id)):
         raise NotFound
-    return await _Door(federation).answer(request)
+    return await _Door(federation).answer(request, f"/ap/users/{account_id}/inbox")
 
 
 class _Door:
@@ -103,11 +105,11 @@ class _Door:
         self._server = server
         self._authorities = frozenset({server.settings.domain})
 
-    async def answer(self, request: AnyRequest) -> Response[bytes]:
+    async def answer(self, request: AnyRequest, inbox: str) -> Response[bytes]:
         scope = request.scope
         headers = headers_from_bytes(scope["headers"])
         body = await self._body(headers, request.receive)
-        await self._take(SignedRequest("POST", _target(scope), headers, body), scope["path"])
+        await self._take(SignedRequest("POST", _target(scope), headers, body), inbox)
         return Response(b"", status_code=ACCEPTED)
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:

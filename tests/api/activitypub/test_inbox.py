@@ -199,7 +199,7 @@ def test_a_copy_by_another_inbox_is_noted_and_one_by_the_same_is_not(instance: L
     personal = f"{instance.origin}/ap/users/{account}/inbox"
     copy = peer.note("By two doors")
     before = instance.head()
-    for url in (instance.inbox, personal, personal, f"{instance.origin}/actor/inbox"):
+    for url in (instance.inbox, f"{instance.inbox}/", personal, personal, f"{instance.origin}/actor/inbox"):
         assert peer.post(url, copy).status == 202
     start = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1)
     body = json.dumps(copy).encode()

@@ -38,11 +38,15 @@ async def publish(request: Request[Any, Any, Any], viewer: TheViewer, server: Th
     number, origin = await _number(request, viewer, server), server.settings.origin
     command = publishing.publication(number, words, draft, parent, origin)
     decided = await server.do(posts, command, viewer.token)
-    if not decided.events:
-        return await _said_before(server, viewer, command)
-    event = decided.events[0]
-    assert isinstance(event, PostPublished), "publishing publishes"
-    row = publishing.published(event, words, parent, origin)
+    if decided.after.deleted:
+        raise NotFound
+    row = None if decided.events else await _said_before(server, viewer, number)
+    if row is None:
+        # Said before but not to be read yet, it is told from what was sent again: after a 503 clients post once more,
+        # without the key.
+        events = decided.events or posts.decide(posts.INITIAL, command, server.now())
+        assert isinstance(events[0], PostPublished), "publishing publishes"
+        row = publishing.published(events[0], words, parent, origin)
     return json(entities.status(row, viewer.account))
 
 
@@ -125,13 +129,13 @@ async def _number(request: Request[Any, Any, Any], viewer: Viewer, server: Book)
     return await server.idempotency.first(viewer.account, key[:IDEMPOTENCY_KEY_CHARACTERS_MAX], number)
 
 
-async def _said_before(server: Book, viewer: Viewer, command: posts.PublishPost) -> Response[bytes]:
-    """What was posted under this key, as it is now. Raises NotFound once it is deleted."""
-    headers = await current(server, viewer)
-    found = await server.reads.view().row(status_queries.status(command.post, viewer.account))
-    if found is None:
-        raise absent(headers)
-    return json(entities.status(StatusRow._make(found[:-2]), viewer.account), headers)
+async def _said_before(server: Book, viewer: Viewer, number: int) -> StatusRow | None:
+    """What was posted under this key, as it is now; None while it can't be read."""
+    # Whoever posted it may not have noted its position yet, so the head is waited for.
+    position, _ = await server.reads.head()
+    await server.reads.caught_up(position)
+    found = await server.reads.view().row(status_queries.status(number, viewer.account))
+    return None if found is None else StatusRow._make(found[:-2])
 
 
 def _decoded(inside: str) -> dict[str, Any]:

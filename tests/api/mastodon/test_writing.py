@@ -159,6 +159,8 @@ async def test_the_same_key_posts_once_however_often_and_however_fast_it_is_sent
     assert await alice.home() == list(ids)
     of_bob = await bob.ask("POST", PATH, json={"status": "my own"}, headers=key)
     assert of_bob["account"]["username"] == "bob"
+    await alice.ask("DELETE", f"{PATH}/{ids.pop()}")
+    await alice.ask("POST", PATH, 404, json={"status": "once"}, headers=key)
 
 
 async def test_no_two_accounts_are_mixed_up_by_a_handle_with_our_own_domain(world: World) -> None:

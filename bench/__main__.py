@@ -9,6 +9,7 @@ import msgspec
 
 from bench.measuring import ROUNDS, Row
 from bench.report import run_all, table
+from bench.services import BenchError
 
 # In the order of the report.
 BENCHES = ("append", "inbox", "timelines", "posting", "replay")
@@ -27,7 +28,10 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.name == "all":
         sys.exit(run_all(BENCHES, asked.scale, asked.rounds, asked.out))
-    rows: list[Row] = importlib.import_module(f"bench.{asked.name}").run(asked.scale, asked.rounds)
+    try:
+        rows: list[Row] = importlib.import_module(f"bench.{asked.name}").run(asked.scale, asked.rounds)
+    except BenchError as error:
+        sys.exit(f"bench {asked.name}: {error}")
     if asked.json:
         asked.json.write_bytes(msgspec.json.encode(rows))
     print(table(rows))

@@ -23,6 +23,7 @@ START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
 # Below what the kernel hands out for outgoing connections.
 PORTS = range(20_000, 21_000)
+LINES_SHOWN = 12
 BANNER = "Daybook runs at"
 
 
@@ -88,7 +89,7 @@ class _Said:
         with self._news:
             self._news.wait_for(lambda: self._has(text) or not self._reader.is_alive(), START_TIMEOUT_S)
             if not self._has(text):
-                raise BenchError("the instance did not start:\n" + "".join(self._lines))
+                raise BenchError("the instance did not start:\n" + "".join(self._lines[-LINES_SHOWN:]))
 
     def close(self) -> None:
         self._reader.join(STOP_TIMEOUT_S)

@@ -75,7 +75,10 @@ def profile_json(profile: Profile, actor_type: str, origin: str) -> str:
             "hide_collections": False,
             "emojis": [],
             "roles": [],
-            "fields": [{"name": field.name, "value": field.value, "verified_at": None} for field in profile.fields],
+            "fields": [
+                {"name": field.name, "value": _value_html(field.value, profile, origin), "verified_at": None}
+                for field in profile.fields
+            ],
         }
     )
 
@@ -85,6 +88,13 @@ def note_html(profile: Profile, origin: str) -> str:
     if profile.note_html is not None:
         return profile.note_html
     return to_html(profile.note, origin=origin, mentions={}) if profile.note else ""
+
+
+def _value_html(value: str, profile: Profile, origin: str) -> str:
+    """A field's value as HTML: remote ones came sanitised, local ones as typed, which is one line of text."""
+    if profile.note_html is not None:
+        return value
+    return to_html(value, origin=origin, mentions={}).removeprefix("<p>").removesuffix("</p>")
 
 
 def revision_json(event: PostPublished | PostEdited, origin: str) -> str:

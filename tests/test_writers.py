@@ -10,23 +10,35 @@ MAY_SUBMIT = {
     "adapters/postgres/event_log.py",
     "adapters/postgres/received.py",
     "adapters/postgres/log.py",
-    "adapters/postgres/writer.py",
 }
 
 
-def calls(name: str) -> set[str]:
-    """The files in which a method of this name is called."""
+def files_that_submit_to_a_writer() -> set[str]:
+    """The files in which `….submit(…)` is called on something that is named a writer."""
     found: set[str] = set()
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == name:
-                    found.add(str(path.relative_to(ROOT)))
+                match node:
+                    case ast.Call(func=ast.Attribute(attr="submit", value=owner)) if "writer" in ast.unparse(owner):
+                        found.add(str(path.relative_to(ROOT)))
+                    case _:
+                        pass
     return found
 
 
 def test_only_the_three_ways_submit_to_the_writer() -> None:
-    assert calls("submit") == MAY_SUBMIT - {"adapters/postgres/writer.py"}
+    assert files_that_submit_to_a_writer() == MAY_SUBMIT
+
+
+def test_only_wiring_and_the_recorder_make_a_writer() -> None:
+    makers = {
+        str(path.relative_to(ROOT))
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if "GroupWriter(" in path.read_text()
+    }
+    assert makers == {"adapters/wiring.py", "adapters/postgres/log.py"}
 
 
 def test_only_dispatch_appends_through_the_port() -> None:

@@ -10,7 +10,7 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -124,21 +124,24 @@ def parse_signature(headers: Headers) -> SignatureParameters:
     return SignatureParameters(key_id, algorithm, covered, value, created, expires)
 
 
-def verify(
-    request: SignedRequest,
-    parameters: SignatureParameters,
-    key: PublicKey,
-    *,
-    authorities: frozenset[str],
-    now: datetime,
-) -> VerifiedRequest:
-    """Prove that the holder of `key` sent `request` to one of `authorities` (our host names, with port), lately.
+@dataclass(frozen=True, slots=True)
+class CheckedRequest:
+    """A request about which everything holds that can be known without the key: only the proof is missing."""
 
-    Raises SignatureRefused with the first thing that is wrong. Nothing from `request` may be used before this
-    returned, but the key's id to look `key` up with.
+    request: SignedRequest
+    parameters: SignatureParameters
+    values: Mapping[str, str]
+    valid_until: datetime
+
+
+def check(
+    request: SignedRequest, parameters: SignatureParameters, *, authorities: frozenset[str], now: datetime
+) -> CheckedRequest:
+    """Check coverage, host (one of `authorities`, our names with port), digest and time.
+
+    Before a key is looked up: a stale or misdirected request must not make us ask anybody for one. Raises
+    SignatureRefused with the first thing that is wrong.
     """
-    if parameters.key_id != key.key_id:
-        raise SignatureRefused("The key is not the one that the signature names.")
     if _UNSAFE.search(request.target):
         raise SignatureRefused("The request's target holds control characters.")
     covered = frozenset(parameters.headers)
@@ -148,14 +151,37 @@ def verify(
         raise SignatureRefused("The request was signed for another host.")
     if "digest" in covered:
         _check_digest(values["digest"], request.body)
-    valid_until = _check_time(parameters, covered, values, now)
+    return CheckedRequest(request, parameters, values, _check_time(parameters, covered, values, now))
+
+
+def prove(checked: CheckedRequest, key: PublicKey) -> VerifiedRequest:
+    """Prove that the holder of `key` sent a request.
+
+    Raises SignatureRefused. Nothing from the request may be used before this returned, but the key's id to look `key`
+    up with.
+    """
+    request, parameters = checked.request, checked.parameters
+    if parameters.key_id != key.key_id:
+        raise SignatureRefused("The key is not the one that the signature names.")
     for target in _targets(request.target):
-        message = _signing_string(request.method, target, parameters, values)
+        message = _signing_string(request.method, target, parameters, checked.values)
         if signature_holds(key.key, parameters.algorithm, parameters.signature, message):
             return VerifiedRequest(
-                parameters.key_id, key.actor, message, parameters.signature, key.der, request.body, valid_until
+                parameters.key_id, key.actor, message, parameters.signature, key.der, request.body, checked.valid_until
             )
     raise SignatureRefused("The signature does not fit the request and the key.")
+
+
+def verify(
+    request: SignedRequest,
+    parameters: SignatureParameters,
+    key: PublicKey,
+    *,
+    authorities: frozenset[str],
+    now: datetime,
+) -> VerifiedRequest:
+    """`check` and `prove` in one, for whoever has the key already. Raises SignatureRefused."""
+    return prove(check(request, parameters, authorities=authorities, now=now), key)
 
 
 def _parameters(text: str) -> dict[str, str]:
@@ -291,7 +317,7 @@ def _targets(target: str) -> Sequence[str]:
     return (target, path) if mark else (target,)
 
 
-def _signing_string(method: str, target: str, parameters: SignatureParameters, values: dict[str, str]) -> bytes:
+def _signing_string(method: str, target: str, parameters: SignatureParameters, values: Mapping[str, str]) -> bytes:
     lines: list[str] = []
     for name in parameters.headers:
         match name:

@@ -22,9 +22,10 @@ from adapters.activitypub.signatures import (
     SignatureRefused,
     SignedRequest,
     VerifiedRequest,
+    check,
     headers_from_bytes,
     parse_signature,
-    verify,
+    prove,
 )
 from adapters.activitypub.urls import origin_of, same_origin
 from adapters.postgres.refusals import Reason
@@ -171,16 +172,17 @@ class _Door:
 
     async def _verified(self, request: SignedRequest, parameters: SignatureParameters) -> VerifiedRequest:
         """Raises SignatureRefused, and what finding a key raises."""
-        keys, now = self._server.keys, self._server.now()
+        checked = check(request, parameters, authorities=self._authorities, now=self._server.now())
+        keys = self._server.keys
         key = await keys.find(parameters.key_id)
         try:
-            return verify(request, parameters, key, authorities=self._authorities, now=now)
+            return prove(checked, key)
         except SignatureRefused:
             # The actor may have a new key under the same id.
             other = await keys.refetch(key)
             if other is None:
                 raise
-            return verify(request, parameters, other, authorities=self._authorities, now=now)
+            return prove(checked, other)
 
     def _refused(self, error: ApiError, reason: Reason, headers: Headers) -> ApiError:
         self._count(reason, headers)

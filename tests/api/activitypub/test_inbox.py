@@ -151,14 +151,14 @@ def test_an_old_or_future_date_is_refused(instance: LiveInstance, peer: Peer, mi
 
 
 def test_a_request_that_is_stale_or_not_for_us_makes_us_ask_nobody_for_a_key(
-    instance: LiveInstance, peer: Peer
+    instance: LiveInstance, stranger: Peer
 ) -> None:
-    body = json.dumps(peer.note()).encode()
+    body = json.dumps(stranger.note()).encode()
     old = dt.datetime.now(dt.UTC) - dt.timedelta(days=2)
-    assert send(instance.inbox, body, peer.signed(instance.inbox, body, at=old)).status == 401
-    assert send(instance.inbox, body, peer.signed("http://other.test/inbox", body)).status == 401
-    assert send(instance.inbox, body + b" ", peer.signed(instance.inbox, body)).status == 401
-    assert peer.fetched == []
+    assert send(instance.inbox, body, stranger.signed(instance.inbox, body, at=old)).status == 401
+    assert send(instance.inbox, body, stranger.signed("http://other.test/inbox", body)).status == 401
+    assert send(instance.inbox, body + b" ", stranger.signed(instance.inbox, body)).status == 401
+    assert stranger.fetched == []
 
 
 def test_somebody_elses_activity_is_kept_without_effect(instance: LiveInstance, peer: Peer, stranger: Peer) -> None:

@@ -55,7 +55,8 @@ def instance() -> Generator[Settings]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
         kept = {name: value for name, value in kept.items() if name not in ("DATABASE_URL", "REDIS_URL")}
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "workers.cli", "up"],
+            # A bench that is killed takes its instance along.
+            ["setpriv", "--pdeathsig", "TERM", sys.executable, "-P", "-m", "workers.cli", "up"],
             env={**kept, **own, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool, PoolClosed
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from adapters.postgres import generations, projecting
 from adapters.unavailable import Unavailable
@@ -22,6 +22,7 @@ from projections.query import Query
 CONNECTIONS_MAX = 8
 WAIT_S_MAX = 2.0
 RETRY_S = 0.5
+CONNECT_TIMEOUT_S = 5
 SILENCE_S_MAX = 15.0
 # A request asks its view several times over; none lasts longer than this.
 DRAIN_S = 5.0
@@ -30,7 +31,7 @@ Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
 
 _LIVE = "SELECT n FROM app.generations WHERE status = 'live' AND code_hash = %s"
 _HEAD = "SELECT position, epoch FROM log.head"
-_CHECKPOINT = "SELECT notification_id FROM checkpoint"
+_CHECKPOINT = sql.SQL("SELECT notification_id FROM {}.checkpoint")
 
 
 class View:
@@ -49,14 +50,22 @@ class View:
         rows = await self.rows(query)
         return rows[0] if rows else None
 
-    async def execute(self, sql: Any, values: Mapping[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:
+    async def execute(self, statement: Any, values: Mapping[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:
         """All rows of a statement of the adapters' own."""
         try:
-            async with self._pool.connection() as connection:
-                cursor = await connection.execute(sql, values, prepare=True, binary=True)
-                return await cursor.fetchall()
-        except (psycopg.OperationalError, PoolClosed) as error:
+            try:
+                return await self._ask(statement, values)
+            except psycopg.OperationalError:
+                # The database may have been restarted: the pool's connections are broken, new ones are not.
+                await self._pool.check()
+                return await self._ask(statement, values)
+        except (psycopg.OperationalError, PoolClosed, PoolTimeout) as error:
             raise Unavailable("PostgreSQL") from error
+
+    async def _ask(self, statement: Any, values: Mapping[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(statement, values, prepare=True, binary=True)
+            return await cursor.fetchall()
 
 
 class Reads:
@@ -104,8 +113,8 @@ class Reads:
         """Follow the pointer and the projector's progress for as long as this is open."""
         ready = asyncio.Event()
         following = asyncio.create_task(self._follow(ready), name="follow read models")
-        await ready.wait()
         try:
+            await ready.wait()
             yield
         finally:
             ending = [following, *self._draining]
@@ -118,7 +127,11 @@ class Reads:
     async def _follow(self, ready: asyncio.Event) -> None:
         while True:
             try:
-                async with await AsyncConnection.connect(self._dsn, autocommit=True) as connection:
+                async with await AsyncConnection.connect(
+                    self._dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S
+                ) as connection:
+                    # A database that crashed may have gone back by the last moments of projecting.
+                    self._projected.clear()
                     await connection.execute(f"LISTEN {generations.CHANNEL}")
                     await connection.execute(f"LISTEN {projecting.CHANNEL}")
                     await self._refresh(connection)
@@ -130,8 +143,8 @@ class Reads:
                             heard, pointed = True, self._hear(note) or pointed
                         if pointed or not heard:
                             await self._refresh(connection)  # also finds out whether anybody is still there
-            # A generation dropped between reading the pointer and opening its pool: the pointer is read again.
-            except (psycopg.OperationalError, psycopg.errors.UndefinedTable) as error:
+            # Whatever it is (a restart, a generation dropped meanwhile), following must go on: all is read again.
+            except (psycopg.Error, PoolTimeout) as error:
                 _log.warning("the read models can't be followed: %s", error)
             ready.set()
             await asyncio.sleep(RETRY_S)
@@ -151,8 +164,9 @@ class Reads:
             self._pools[n] = await self._open(n)
         before, self._live = self._live, n
         if n is not None:
-            found = await View(n, self._pools[n]).execute(_CHECKPOINT, [])
-            self._advance(n, found[0][0] if found else 0)
+            schema = sql.Identifier(generations.Generation(n, "", "").schema)
+            found = await (await connection.execute(_CHECKPOINT.format(schema))).fetchone()
+            self._advance(n, found[0] if found else 0)
         if before is not None and before != n:
             self._drain(before)
 

@@ -1,0 +1,85 @@
+"""The read side of a process outlives its connections, and follows progress and pointer whatever happens."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+
+from adapters.postgres import generations
+from adapters.postgres.generations import Generation
+from adapters.postgres.reads import Reads
+from tests.database import APP_ROLE, Database
+
+pytestmark = pytest.mark.anyio
+PATIENCE_S = 10
+
+
+@pytest.fixture
+def live(database: Database) -> Generation:
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        made = generations.create(owner, APP_ROLE)
+        generations.switch(owner, made)
+    return made
+
+
+@pytest.fixture
+async def reads(database: Database, live: Generation) -> AsyncIterator[Reads]:
+    made = Reads(database.app)
+    async with made.running():
+        yield made
+
+
+def cut_everything(database: Database) -> None:
+    """What a restart does to every connection of the processes."""
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        owner.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [APP_ROLE])
+
+
+def project_to(database: Database, generation: Generation, position: int) -> None:
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        owner.execute(f"UPDATE {generation.schema}.checkpoint SET notification_id = {position}".encode())
+        owner.execute("SELECT pg_notify('daybook_projected', %s)", [f"{generation.n}:{position}"])
+
+
+async def test_progress_is_followed_after_every_connection_was_cut(
+    reads: Reads, database: Database, live: Generation
+) -> None:
+    await asyncio.to_thread(project_to, database, live, 5)
+    assert await reads.caught_up(5, PATIENCE_S) == 0
+    await asyncio.to_thread(cut_everything, database)
+    await asyncio.to_thread(project_to, database, live, 6)
+    assert await reads.caught_up(6, PATIENCE_S) == 0
+
+
+async def test_a_read_right_after_a_restart_is_answered(reads: Reads, database: Database) -> None:
+    assert await reads.view().execute("SELECT 1", []) == [(1,)]
+    await asyncio.to_thread(cut_everything, database)
+    assert await reads.view().execute("SELECT 1", []) == [(1,)]
+
+
+async def test_a_switch_is_followed_after_every_connection_was_cut(
+    reads: Reads, database: Database, live: Generation
+) -> None:
+    await asyncio.to_thread(cut_everything, database)
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        following = generations.create(owner, APP_ROLE)
+        generations.switch(owner, following)
+    await asyncio.to_thread(project_to, database, following, 3)
+    async with asyncio.timeout(PATIENCE_S):
+        while reads.view().n != following.n:
+            await reads.caught_up(10**9, 0.05)
+    assert reads.behind(3) == 0
+
+
+async def test_progress_that_a_crash_took_back_is_not_believed(
+    reads: Reads, database: Database, live: Generation
+) -> None:
+    await asyncio.to_thread(project_to, database, live, 9)
+    assert await reads.caught_up(9, PATIENCE_S) == 0
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        owner.execute(f"UPDATE {live.schema}.checkpoint SET notification_id = 7")
+    await asyncio.to_thread(cut_everything, database)
+    async with asyncio.timeout(PATIENCE_S):
+        while reads.behind(9) != 2:
+            await reads.caught_up(10**9, 0.05)

@@ -18,7 +18,8 @@ DISPLAY_NAME_MAX = 40
 NOTE_MAX = 500
 FIELDS_MAX = 4
 KEYS_MAX = 10
-_USERNAME = re.compile(r"[a-z0-9_]+(?:[.-]+[a-z0-9_]+)*", re.IGNORECASE)
+# Without ASCII, ignoring case would take the dotless i for i, and the Kelvin sign for k.
+_USERNAME = re.compile(r"[a-z0-9_]+(?:[.-]+[a-z0-9_]+)*", re.IGNORECASE | re.ASCII)
 
 ActorType = Literal["Person", "Service", "Group", "Organization", "Application"]
 
@@ -183,7 +184,7 @@ def _check_username(username: str) -> None:
     if len(username) > USERNAME_MAX:
         raise Refused(f"Username is too long (maximum is {USERNAME_MAX} characters)")
     if not _USERNAME.fullmatch(username):
-        raise Refused("Username must contain only letters, numbers and underscores")
+        raise Refused("Username must contain only ASCII letters, numbers and underscores, with dots and dashes between")
 
 
 def _check_profile(profile: Profile) -> None:

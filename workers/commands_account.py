@@ -36,7 +36,7 @@ def create(
     Parameters
     ----------
     username
-        Letters, digits and underscores, without @.
+        ASCII letters, digits and underscores, with dots and dashes between; without @.
     email
         Another name to log in by; nothing is sent to it.
     password

@@ -33,6 +33,12 @@ def test_a_malformed_name_is_refused(name: str) -> None:
         decided(account, given=[], when=register(name))
 
 
+@pytest.mark.parametrize("name", ["adm\u0131n", "\u212aevin", "bo\u017f"])
+def test_a_letter_that_only_looks_like_ascii_when_case_is_ignored_is_refused(name: str) -> None:
+    with pytest.raises(Refused, match="only ASCII letters, numbers and underscores, with dots and dashes between"):
+        decided(account, given=[], when=register(name))
+
+
 @pytest.mark.parametrize("name", ["a", "A_1", "a.b", "a-b", "x" * 30])
 def test_letters_digits_and_inner_dots_and_dashes_make_a_name(name: str) -> None:
     assert len(decided(account, given=[], when=register(name))) == 1

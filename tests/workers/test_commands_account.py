@@ -57,7 +57,10 @@ def test_an_email_address_that_is_taken_costs_no_username(operator: Operator) ->
     ("arguments", "sentence"),
     [
         (("create", "ADMIN"), "Username has already been taken"),
-        (("create", "no spaces"), "Username must contain only letters, numbers and underscores"),
+        (
+            ("create", "no spaces"),
+            "Username must contain only ASCII letters, numbers and underscores, with dots and dashes between",
+        ),
         (("create", "alice", "--password", "short"), "A password has at least 8 characters."),
         (("create", "alice", "--password", "x" * 1_025), "A password has at most 1,024 bytes."),
         (("create", "alice", "--email", "nowhere"), "'nowhere' is no e-mail address."),

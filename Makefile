@@ -1,6 +1,6 @@
 # Two commands are enough: `make up` runs an instance, `make test` passes the tests.
 .DEFAULT_GOAL := help
-.PHONY: help up test check clean
+.PHONY: help up test check bench clean
 MAKEFLAGS += --no-print-directory
 export PYTHON
 
@@ -23,6 +23,10 @@ check: ## Format, lint, import rules, types, and the rules that tests guard
 	.venv/bin/lint-imports --no-cache
 	.venv/bin/pyright
 	.venv/bin/pytest --quiet tests/test_tidy.py
+
+bench: ## Measure what must be fast, and write bench/RESULTS.md
+	@.ci/install requirements-dev.lock
+	.venv/bin/python -m bench all
 
 clean: ## Remove the virtual environment and caches; data stays
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

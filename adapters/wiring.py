@@ -142,8 +142,14 @@ class Server:
 
 
 def make_projector(settings: Settings, dsn: str, generation: generations.Generation) -> Projector:
-    """A projector into one generation, for this instance's own log."""
+    """A projector into one generation, for this instance's own log.
+
+    Raises SettingsError when the database was never set up or the master key is another's: projecting then would park
+    every event as unreadable, for good.
+    """
     codec = Codec(load_master_key(settings))
+    with psycopg.connect(dsn) as connection:
+        secrets.read_secret(connection, codec, secrets.PEPPER)
     return Projector(dsn, generation, codec, Interpreter(settings.origin), settings.origin, PROJECTIONS)
 
 

@@ -4,10 +4,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
 import psycopg
+import pytest
 
 from adapters.codec import Codec
-from adapters.config import Settings
+from adapters.config import Settings, SettingsError
 from adapters.postgres import generations, projecting
 from adapters.postgres.event_log import new_events
 from adapters.postgres.generations import Generation
@@ -86,3 +88,15 @@ def test_a_live_generation_is_never_dropped(settings: Settings, database: Databa
         generations.drop(owner, live)
         assert generations.live(owner) == live
         assert generations.position_of(owner, live) == 0
+
+
+@pytest.mark.parametrize("another", [bytes(32).hex(), None], ids=["of somewhere else", "made just now"])
+def test_with_another_master_key_nothing_is_projected_and_a_sentence_says_why(
+    settings: Settings, database: Database, another: str | None
+) -> None:
+    append(settings, 1)
+    with pytest.raises(SettingsError, match="master key is not the one"):
+        follow(msgspec.structs.replace(settings, master_key=another), threading.Event())
+    with psycopg.connect(database.owner) as owner:
+        assert owner.execute("SELECT count(*) FROM read_1.parked").fetchone() == (0,)
+        assert generations.position_of(owner, Generation(1, "", "")) == 0

@@ -1,15 +1,14 @@
 """Generations of read models: schema `read_<n>`, made whole by one version of the code, switched by a pointer row.
 
 The code's hash covers everything that read models depend on besides the log: projections, interpreter, translator,
-domain events, the sanitiser's version and Unicode's.
+domain events, and the versions of Unicode, the sanitiser, and the libraries that take events and URLs apart.
 """
 
 import hashlib
 import unicodedata
-from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from importlib.metadata import version
+from pathlib import Path
 
 import msgspec
 import psycopg
@@ -20,7 +19,15 @@ from projections.catalogue import KEYS, PROJECTIONS
 
 CHANNEL = "daybook_generation"
 APPLICATION = "daybook"
-_HASHED = ("domain", "projections", "adapters/interpreter", "adapters/activitypub", "adapters/html.py")
+_TRANSLATING = ("incoming", "notes", "actors", "shapes", "unfit", "urls", "json_guard")
+# Folders whole, and the files that translate: what only talks to other servers may change without a rebuild.
+HASHED = (
+    "domain",
+    "projections",
+    "adapters/interpreter",
+    "adapters/html.py",
+    *(f"adapters/activitypub/{name}.py" for name in _TRANSLATING),
+)
 _CHECKPOINT = """
 CREATE TABLE checkpoint (application_name text PRIMARY KEY, notification_id bigint NOT NULL);
 """
@@ -42,11 +49,15 @@ class Generation(msgspec.Struct, frozen=True):
 @cache
 def code_hash() -> str:
     """The hash of the code that read models are made by, 32 hex digits."""
-    digest = hashlib.sha256(f"{SANITISER_VERSION} {unicodedata.unidata_version}".encode())
-    for name in _HASHED:
-        package, _, rest = name.partition("/")
-        for source in _sources(files(package) / rest if rest else files(package)):
-            digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    return hash_of(Path(__file__).parents[2])
+
+
+def hash_of(root: Path) -> str:
+    """The same of the packages in any folder."""
+    digest = hashlib.sha256(_versions().encode())
+    for name in HASHED:
+        for source in [root / name] if name.endswith(".py") else sorted((root / name).rglob("*.py")):
+            digest.update(str(source.relative_to(root)).encode() + b"\0" + source.read_bytes() + b"\0")
     return digest.hexdigest()[:32]
 
 
@@ -127,9 +138,6 @@ def _digest(connection: psycopg.Connection, schema: str, table: str, key: str) -
     return digest.hexdigest()
 
 
-def _sources(entry: Traversable) -> Iterator[Traversable]:
-    if entry.is_dir():
-        for child in sorted(entry.iterdir(), key=lambda child: child.name):
-            yield from _sources(child)
-    elif entry.name.endswith(".py"):
-        yield entry
+def _versions() -> str:
+    libraries = " ".join(f"{name} {version(name)}" for name in ("idna", "msgspec"))
+    return f"{SANITISER_VERSION} Unicode {unicodedata.unidata_version} {libraries}"

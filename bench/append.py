@@ -97,7 +97,7 @@ async def _written(book: Book, count: int, event: Callable[[int], NewEvent]) -> 
 
     async def write() -> None:
         for number in numbers:
-            appended = await asyncio.wrap_future(book.writer.submit([event(number)]))
+            appended = await book.writer.append([event(number)])
             assert appended.outcome == "stored", appended.outcome
 
     started = time.perf_counter()

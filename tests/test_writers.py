@@ -6,29 +6,30 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("domain", "projections", "adapters", "api", "workers")
 # The port that dispatch appends by; the inbox and the fetcher; the recorder that the library's contracts call.
-MAY_SUBMIT = {
+MAY_WRITE = {
     "adapters/postgres/event_log.py",
     "adapters/postgres/received.py",
     "adapters/postgres/log.py",
 }
 
 
-def files_that_submit_to_a_writer() -> set[str]:
-    """The files in which `….submit(…)` is called on something that is named a writer."""
+def files_that_write_through_a_writer() -> set[str]:
+    """The files in which `….append(…)` or `….submit(…)` is called on something that is named a writer."""
     found: set[str] = set()
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 match node:
-                    case ast.Call(func=ast.Attribute(attr="submit", value=owner)) if "writer" in ast.unparse(owner):
-                        found.add(str(path.relative_to(ROOT)))
+                    case ast.Call(func=ast.Attribute(attr="append" | "submit", value=owner)):
+                        if "writer" in ast.unparse(owner):
+                            found.add(str(path.relative_to(ROOT)))
                     case _:
                         pass
     return found
 
 
-def test_only_the_three_ways_submit_to_the_writer() -> None:
-    assert files_that_submit_to_a_writer() == MAY_SUBMIT
+def test_only_the_three_ways_use_the_writer() -> None:
+    assert files_that_write_through_a_writer() == MAY_WRITE
 
 
 def test_only_wiring_and_the_recorder_make_a_writer() -> None:

@@ -1,6 +1,5 @@
 """The log and the facts as commands see them (domain.ports), on PostgreSQL."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,9 +59,7 @@ class PostgresEventLog:
     async def append(self, stream: str, expected_version: int, events: Sequence[Event]) -> Sequence[Recorded]:
         """Append after `expected_version`, all or nothing. Raises Conflict."""
         sealed = [self._codec.seal(stream, event) for event in events]
-        future = self._writer.submit(new_events(stream, expected_version, sealed))
-        # A caller that goes away must not take back what the log has taken.
-        appended = await asyncio.shield(asyncio.wrap_future(future))
+        appended = await self._writer.append(new_events(stream, expected_version, sealed))
         if appended.outcome != "stored":
             raise Conflict(stream)
         return [

@@ -3,7 +3,6 @@
 With `dispatch` these are the only three that append; `tests/test_writers.py` sees to it that there is no fourth.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
@@ -80,8 +79,7 @@ class Inbox:
 
     async def _append(self, stream: str, event: Event, once: bytes | None, signature: bytes) -> Appended:
         sealed = self._codec.seal(stream, event)
-        future = self._writer.submit([NewEvent(stream, None, sealed, once, signature)])
-        return await asyncio.shield(asyncio.wrap_future(future))
+        return await self._writer.append([NewEvent(stream, None, sealed, once, signature)])
 
 
 class FetchedKeys:
@@ -118,8 +116,7 @@ class FetchedKeys:
             content_type=document.content_type,
             fetched_at=document.fetched_at,
         )
-        future = self._writer.submit([NewEvent(stream, None, self._codec.seal(stream, event))])
-        await asyncio.shield(asyncio.wrap_future(future))
+        await self._writer.append([NewEvent(stream, None, self._codec.seal(stream, event))])
 
     async def _run(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
         try:

@@ -3,11 +3,14 @@
 There is no timer: an idle log commits at once, a busy one in groups.
 """
 
+import asyncio
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 import psycopg
@@ -50,37 +53,57 @@ class Appended(NamedTuple):
     versions: tuple[int, ...] = ()
 
 
+Waiter = Future[Appended] | asyncio.Future[Appended]
+
+
 class _Job(NamedTuple):
     events: Sequence[NewEvent]
-    future: Future[Appended]
+    waiter: Waiter
 
 
 class GroupWriter:
-    """The only writer of the log in a process. `submit` from any thread."""
+    """The only writer of the log in a process: `append` from event loops, `submit` from threads."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._connection: psycopg.Connection | None = None
         self._closed = False
+        self._closing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
+    async def append(self, events: Sequence[NewEvent]) -> Appended:
+        """Append a command; returns when it is durable. Raises Unavailable when the database stayed away.
+
+        What the log has taken stays taken: to cancel this is only not to wait for the answer.
+        """
+        waiter: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        self._put(_Job(events, waiter))
+        return await waiter
+
     def submit(self, events: Sequence[NewEvent]) -> Future[Appended]:
-        """Queue a command. The future gives Appended, or Unavailable when the database stayed away."""
+        """Queue a command. The future gives what `append` gives, and can't be cancelled."""
         future: Future[Appended] = Future()
-        if self._closed:
-            future.set_exception(Unavailable("the log is closed"))
-        else:
-            self._queue.put(_Job(events, future))
+        future.set_running_or_notify_cancel()
+        self._put(_Job(events, future))
         return future
 
     def close(self) -> None:
         """Write what is queued, then stop."""
-        if not self._closed:
-            self._closed = True
-            self._queue.put(None)
-            self._thread.join()
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._thread.join()
+
+    def _put(self, job: _Job) -> None:
+        # Under the lock, because nobody reads what comes behind the None that closes the queue.
+        with self._closing:
+            if not self._closed:
+                self._queue.put(job)
+                return
+        job.waiter.set_exception(Unavailable("the log is closed"))
 
     def _run(self) -> None:
         closing = False
@@ -114,11 +137,9 @@ class GroupWriter:
             self._recover(group, error)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to the callers, and the thread must live on
             self._drop_connection()
-            for job in group:
-                job.future.set_exception(error)
+            _tell((job, error) for job in group)
         else:
-            for job, answer in zip(group, answers, strict=True):
-                job.future.set_result(answer)
+            _tell(zip(group, answers, strict=True))
 
     def _recover(self, group: list[_Job], error: psycopg.OperationalError) -> None:
         """The connection broke: whether the group was committed is not known until the log is asked."""
@@ -130,14 +151,12 @@ class GroupWriter:
                 answers = self._what_stands(group)
                 missing = [job for job, answer in zip(group, answers, strict=True) if answer is None]
                 late = iter(self._append(missing) if missing else [])
-                for job, answer in zip(group, answers, strict=True):
-                    job.future.set_result(answer or next(late))
+                _tell((job, answer or next(late)) for job, answer in zip(group, answers, strict=True))
             except psycopg.OperationalError as again:
                 error = again
             else:
                 return
-        for job in group:
-            job.future.set_exception(Unavailable(str(error)))
+        _tell((job, Unavailable(str(error))) for job in group)
 
     def _what_stands(self, group: list[_Job]) -> list[Appended | None]:
         connection = self._connect()
@@ -180,6 +199,30 @@ class GroupWriter:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _tell(answers: Iterable[tuple[_Job, Appended | Exception]]) -> None:
+    """Resolve who waits. Those of one event loop together: to wake a loop costs as much as to store an event."""
+    by_loop: defaultdict[asyncio.AbstractEventLoop, list[tuple[Waiter, Appended | Exception]]] = defaultdict(list)
+    for job, answer in answers:
+        if isinstance(job.waiter, asyncio.Future):
+            by_loop[job.waiter.get_loop()].append((job.waiter, answer))
+        else:
+            _resolve([(job.waiter, answer)])
+    for loop, told in by_loop.items():
+        # A loop that is closed by now has nobody left who waits.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_resolve, told)
+
+
+def _resolve(told: list[tuple[Waiter, Appended | Exception]]) -> None:
+    for waiter, answer in told:
+        if waiter.done():
+            continue  # cancelled: the caller went away
+        if isinstance(answer, Exception):
+            waiter.set_exception(answer)
+        else:
+            waiter.set_result(answer)
 
 
 def _per_command(group: list[_Job], outcomes: Any, positions: Any, versions: Any) -> list[Appended]:

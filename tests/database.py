@@ -48,8 +48,8 @@ def clone(dsn: Callable[[str], str], template: str) -> Database:
     return Database(name, dsn(name), as_role(dsn(name)), dsn("postgres"))
 
 
-def as_role(url: str) -> str:
-    """The same database for the application role."""
+def as_role(url: str, role: str = APP_ROLE) -> str:
+    """The same database for the application's role, or another of the same password."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{APP_ROLE}:{APP_PASSWORD}@{host}"))
+    return urlunsplit(parts._replace(netloc=f"{role}:{APP_PASSWORD}@{host}"))

@@ -80,18 +80,24 @@ def create(owner: psycopg.Connection, app_role: str) -> Generation:
         row = owner.execute("SELECT coalesce(max(n), 0) + 1 FROM app.generations").fetchone()
         assert row is not None
         made = Generation(row[0], code_hash(), "building")
-        schema, role = sql.Identifier(made.schema), sql.Identifier(app_role)
+        schema = sql.Identifier(made.schema)
         owner.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
         owner.execute(sql.SQL("SET LOCAL search_path = {}").format(schema))
         for projection in PROJECTIONS:
             owner.execute(projection.tables)
         owner.execute(_CHECKPOINT)
         owner.execute("INSERT INTO checkpoint VALUES (%s, 0)", [APPLICATION])
-        owner.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, role))
-        granted = sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {} TO {}")
-        owner.execute(granted.format(schema, role))
+        grant(owner, made, app_role)
         owner.execute("INSERT INTO app.generations (n, code_hash, status) VALUES (%s, %s, 'building')", made_row(made))
     return made
+
+
+def grant(owner: psycopg.Connection, generation: Generation, app_role: str) -> None:
+    """Let the role that the processes connect as read and project it; again changes nothing."""
+    named = (sql.Identifier(generation.schema), sql.Identifier(app_role))
+    owner.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(*named))
+    granted = sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {} TO {}")
+    owner.execute(granted.format(*named))
 
 
 def made_row(generation: Generation) -> list[int | str]:

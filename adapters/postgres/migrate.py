@@ -1,4 +1,5 @@
-"""Migrations: numbered SQL files, applied once each, in order, by the owner of the database.
+"""Migrations: numbered SQL files, applied once each, in order, by the owner of the database; and the rights of the
+role that the processes connect as, given at every start, since that role may be another one than before.
 
 Read models are not migrated: a projection whose code changed is built anew in the next generation.
 """
@@ -8,6 +9,8 @@ from importlib.resources import files
 
 import psycopg
 from psycopg import sql
+
+from adapters.postgres import generations
 
 LOCK = 0x6461_7962_6F6F_6B
 
@@ -26,8 +29,8 @@ def migrations() -> dict[str, str]:
 def apply_migrations(owner: psycopg.Connection, app_role: str, app_password: str | None) -> list[str]:
     """Bring the schema up to date and say which migrations ran.
 
-    Creates or re-keys the role that the processes connect as; with `app_password` None the role is taken as it is
-    (the owner itself, where `CREATE ROLE` is not allowed). Raises MigrationError.
+    Creates or re-keys the role that the processes connect as, and gives it its rights. With `app_password` None the
+    role is taken as it is (the owner itself, where `CREATE ROLE` is not allowed). Raises MigrationError.
     """
     with owner.transaction():
         owner.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
@@ -41,12 +44,12 @@ def apply_migrations(owner: psycopg.Connection, app_role: str, app_password: str
         _check(applied, available)
         fresh = [name for name in available if name not in applied]
         for name in fresh:
-            text = available[name].replace("{{app_role}}", sql.Identifier(app_role).as_string(owner))
-            owner.execute(text.encode())
+            owner.execute(available[name].encode())
             owner.execute(
                 "INSERT INTO public.daybook_migrations (name, checksum) VALUES (%s, %s)",
                 [name, _checksum(available[name])],
             )
+        _grant(owner, app_role)
         return fresh
 
 
@@ -60,6 +63,15 @@ def _ensure_role(owner: psycopg.Connection, role: str, password: str) -> None:
     exists = owner.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
     verb = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}" if exists else "CREATE ROLE {} LOGIN PASSWORD {}")
     owner.execute(verb.format(sql.Identifier(role), sql.Literal(password)))
+
+
+def _grant(owner: psycopg.Connection, role: str) -> None:
+    text = (files("adapters.postgres") / "grants.sql").read_text("utf-8")
+    owner.execute(text.replace("{{app_role}}", sql.Identifier(role).as_string(owner)).encode())
+    # Before the look at what there is, so that none is made or dropped meanwhile.
+    owner.execute("LOCK TABLE app.generations IN EXCLUSIVE MODE")
+    for generation in generations.all_of_them(owner):
+        generations.grant(owner, generation, role)
 
 
 def _check(applied: dict[str, str], available: dict[str, str]) -> None:

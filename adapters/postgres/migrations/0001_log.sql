@@ -123,7 +123,3 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION log.append FROM PUBLIC;
-GRANT USAGE ON SCHEMA log, keys, app TO {{app_role}};
-GRANT SELECT ON log.events, log.head, keys.event_keys TO {{app_role}};
-GRANT SELECT, DELETE ON app.signatures TO {{app_role}};
-GRANT EXECUTE ON FUNCTION log.append TO {{app_role}};

@@ -85,7 +85,3 @@ END
 $$;
 CREATE TRIGGER users_announce AFTER UPDATE OF disabled_at, role ON app.users
     FOR EACH ROW EXECUTE FUNCTION app.announce_user();
-
-GRANT SELECT, INSERT, UPDATE, DELETE
-    ON app.users, app.web_sessions, app.apps, app.authorization_codes, app.access_tokens
-    TO {{app_role}};

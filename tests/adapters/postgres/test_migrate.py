@@ -1,4 +1,5 @@
-"""Migrations run once, in order, and what they make is the schema that is written down beside this test."""
+"""Migrations run once, in order, and what they make is the schema that is written down beside this test; rights are
+given at every start."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +8,9 @@ import psycopg
 import pytest
 
 from adapters.embedded.postgres import EmbeddedPostgres
-from adapters.postgres import migrate
+from adapters.postgres import generations, migrate
 from adapters.postgres.migrate import MigrationError, apply_migrations, migrations
-from tests.database import APP_PASSWORD, APP_ROLE, Database
+from tests.database import APP_PASSWORD, APP_ROLE, Database, as_role
 
 WRITTEN_DOWN = Path(__file__).with_name("schema.txt")
 # Every column, index, constraint and privilege of the application's role, one a line.
@@ -76,3 +77,17 @@ def test_the_processes_role_owns_nothing(database: Database) -> None:
             "SELECT rolsuper, rolcreaterole, rolcreatedb, rolbypassrls FROM pg_roles WHERE rolname = %s", [APP_ROLE]
         ).fetchone()
     assert owned == [] and powers == (False, False, False, False)
+
+
+def test_a_role_that_changed_since_has_every_right_of_the_one_before(database: Database) -> None:
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        read_models = generations.create(owner, APP_ROLE)
+        assert apply_migrations(owner, "daybook_other_app", APP_PASSWORD) == []
+        before, after = (
+            sorted(row[0] for row in owner.execute(SCHEMA.replace("%s", "%%s"), {"role": role}))
+            for role in (APP_ROLE, "daybook_other_app")
+        )
+    assert after == before
+    with psycopg.connect(as_role(database.owner, "daybook_other_app")) as other:
+        other.execute("SELECT FROM log.append('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')")
+        assert generations.position_of(other, read_models) == 0

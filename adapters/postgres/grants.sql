@@ -1,0 +1,20 @@
+-- What the role that the processes connect as may do. Run at every start, as the role may have been changed since the
+-- last one; read models are granted beside this, one schema a generation.
+
+GRANT USAGE ON SCHEMA log, keys, app TO {{app_role}};
+
+-- The log is read, and written by its one function.
+GRANT SELECT ON log.events, log.head, keys.event_keys TO {{app_role}};
+GRANT EXECUTE ON FUNCTION log.append TO {{app_role}};
+GRANT SELECT, DELETE ON app.signatures TO {{app_role}};
+
+GRANT SELECT ON app.secrets, app.generations TO {{app_role}};
+GRANT UPDATE (status) ON app.generations TO {{app_role}};
+GRANT SELECT, INSERT ON app.ids, app.account_keys TO {{app_role}};
+GRANT SELECT, INSERT, UPDATE, DELETE ON app.remote_keys TO {{app_role}};
+GRANT SELECT, INSERT, UPDATE ON app.documents TO {{app_role}};
+GRANT SELECT, INSERT, UPDATE, DELETE ON app.refusals TO {{app_role}};
+
+GRANT SELECT, INSERT, UPDATE, DELETE
+    ON app.users, app.web_sessions, app.apps, app.authorization_codes, app.access_tokens
+    TO {{app_role}};

@@ -31,7 +31,8 @@ def prepare_database(settings: Settings) -> None:
         there = generations.all_of_them(owner)
         for generation in there:
             outdated = generation.code_hash != generations.code_hash()
-            if generation.status == "kept" or (generation.status == "building" and outdated):
+            over = generation.status == "kept" or (generation.status == "building" and outdated)
+            if over and not generations.in_use(owner, generation):
                 generations.drop(owner, generation)
         if not any(one.code_hash == generations.code_hash() and one.status != "kept" for one in there):
             role = conninfo_to_dict(settings.database_app_url).get("user")

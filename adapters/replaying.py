@@ -36,10 +36,6 @@ _SIZE = """
     SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c
     WHERE c.relnamespace = to_regnamespace(%s) AND c.relkind = 'r'
 """
-# Whoever reads or projects a generation names the connection after it.
-_USERS = """
-    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ANY(%s)
-"""
 _ROLE = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)"
 Progress = Callable[[int, int], None]
 
@@ -208,15 +204,10 @@ class Replay:
         return _within(PREDECESSOR_TIMEOUT_S, lambda: self._tail.claim(generation))
 
     def _drop_unread(self, generation: Generation, timeout_s: float) -> bool:
-        names = [f"daybook {generation.schema}", f"daybook project {generation.schema}"]
-        if not _within(timeout_s, lambda: self._users(names) == 0):
+        if not _within(timeout_s, lambda: not generations.in_use(self._owner, generation)):
             return False
         generations.drop(self._owner, generation)
         return True
-
-    def _users(self, names: list[str]) -> int:
-        row = self._owner.execute(_USERS, [names]).fetchone()
-        return row[0] if row else 0
 
     def _connect(self) -> psycopg.Connection:
         return _connect(self._owner_url)

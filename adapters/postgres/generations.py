@@ -28,6 +28,10 @@ HASHED = (
     "adapters/html.py",
     *(f"adapters/activitypub/{name}.py" for name in _TRANSLATING),
 )
+# Whoever reads or projects a generation names the connection after it.
+_USERS = """
+    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ANY(%s)
+"""
 _CHECKPOINT = """
 CREATE TABLE checkpoint (application_name text PRIMARY KEY, notification_id bigint NOT NULL);
 """
@@ -119,6 +123,13 @@ def drop(owner: psycopg.Connection, generation: Generation) -> None:
         removed = owner.execute("DELETE FROM app.generations WHERE n = %s AND status <> 'live'", [generation.n])
         if removed.rowcount:
             owner.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(generation.schema)))
+
+
+def in_use(connection: psycopg.Connection, generation: Generation) -> bool:
+    """Whether anybody still reads or projects it, a reader that just finishes its requests included."""
+    names = [f"daybook {generation.schema}", f"daybook project {generation.schema}"]
+    row = connection.execute(_USERS, [names]).fetchone()
+    return bool(row and row[0])
 
 
 def position_of(connection: psycopg.Connection, generation: Generation) -> int:

@@ -1,6 +1,6 @@
 """Follows: who asked to follow whom, who follows whom, and from when to when.
 
-The turns only grow; the intervals of a touched pair are worked out anew from all its turns, so it makes no difference
+The turns only grow; the intervals of a touched pair are worked out anew from its turns, so it makes no difference
 whether follow, unfollow and follow came in one batch or in three.
 """
 
@@ -23,7 +23,7 @@ CREATE TABLE follow_turns (
     PRIMARY KEY (follower, followee, position, n)
 );
 
--- `since` and `until` are positions; an open interval has no `until`.
+-- `since` and `until` are positions; an open interval has no `until`, one that ended at once holds nothing.
 CREATE TABLE follows (
     follower bigint NOT NULL,
     followee bigint NOT NULL,
@@ -34,6 +34,7 @@ CREATE TABLE follows (
     request  text   NOT NULL,
     PRIMARY KEY (follower, followee, since, n)
 );
+CREATE INDEX follows_open ON follows (follower, followee) WHERE until IS NULL;
 CREATE INDEX follows_of_followee ON follows (followee, follower) INCLUDE (since, until) WHERE stage = 'following';
 CREATE INDEX follows_asked ON follows (followee) WHERE stage = 'requested' AND until IS NULL;
 """
@@ -53,7 +54,7 @@ def _turn(event: FollowEvent, fact: Fact, origin: str) -> Iterable[Row]:
 RULES = (
     on(
         (FollowRequested, FollowAccepted, FollowRejected, FollowEnded),
-        "a turn is kept, and its pair's intervals and both accounts' counters follow from all turns",
+        "a turn is kept, and its pair's intervals and both accounts' counters follow from them",
         "follower bigint, followee bigint, position bigint, n int, stage text, request text",
         _turn,
         """
@@ -61,13 +62,23 @@ RULES = (
         SELECT follower, followee, position, n, stage, request FROM fact ON CONFLICT DO NOTHING
         """,
         """
-        WITH pair AS (SELECT DISTINCT follower, followee FROM fact),
+        WITH pair AS (SELECT follower, followee, min(position) AS since FROM fact GROUP BY follower, followee),
+        -- Positions only grow: what a turn ends is the turn before it, and older ones stay as they are.
+        turn AS (
+            SELECT t.* FROM pair p CROSS JOIN LATERAL (
+                (SELECT * FROM follow_turns o
+                 WHERE o.follower = p.follower AND o.followee = p.followee AND o.position < p.since
+                 ORDER BY o.position DESC, o.n DESC LIMIT 1)
+                UNION ALL
+                (SELECT * FROM follow_turns o
+                 WHERE o.follower = p.follower AND o.followee = p.followee AND o.position >= p.since)) t
+        ),
         interval AS (
             SELECT * FROM (
-                SELECT t.follower, t.followee, t.position AS since, t.n, t.stage, t.request,
-                       lead(t.position) OVER (PARTITION BY t.follower, t.followee ORDER BY t.position, t.n) AS until
-                FROM follow_turns t JOIN pair USING (follower, followee)) turn
-            WHERE stage <> 'none' AND (until IS NULL OR until > since)
+                SELECT follower, followee, position AS since, n, stage, request,
+                       lead(position) OVER (PARTITION BY follower, followee ORDER BY position, n) AS until
+                FROM turn) t
+            WHERE stage <> 'none'
         ),
         kept AS (
             INSERT INTO follows (follower, followee, since, n, until, stage, request)
@@ -79,7 +90,7 @@ RULES = (
         moved AS (
             SELECT follower, followee, 1 AS by FROM interval WHERE until IS NULL AND stage = 'following'
             UNION ALL
-            SELECT f.follower, f.followee, -1 FROM follows f JOIN pair USING (follower, followee)
+            SELECT f.follower, f.followee, -1 FROM pair JOIN follows f USING (follower, followee)
             WHERE f.until IS NULL AND f.stage = 'following'
         ),
         delta AS (

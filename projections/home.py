@@ -5,6 +5,7 @@ today's follows, so unfollowing and following again act on the past at once.
 """
 
 from collections.abc import Iterable
+from typing import LiteralString
 
 from domain.post import PostPublished
 from projections.fact import Fact
@@ -24,6 +25,9 @@ CREATE TABLE home (
 );
 """
 
+# Only ours have homes: their ids lack domain.ids.REMOTE_BIT.
+LOCAL_FOLLOWER: LiteralString = "f.follower & 32768 = 0"
+
 
 def _entry(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
     yield fact.position, event.post, event.author, event.visibility == "direct", fact.because is None
@@ -42,10 +46,10 @@ RULES = (
         SELECT f.follower, e.id, 'follow', e.author, e.position
         FROM fact e JOIN follows f ON f.followee = e.author AND f.stage = 'following'
             AND f.since <= e.position AND (f.until IS NULL OR f.until > e.position)
-        WHERE f.follower & 32768 = 0
+        WHERE :local_follower
             AND (NOT e.direct OR EXISTS (SELECT FROM audience a WHERE a.status = e.id AND a.account = f.follower))
         ON CONFLICT DO NOTHING
-        """,
+        """.replace(":local_follower", LOCAL_FOLLOWER),
     ),
 )
 

@@ -107,13 +107,19 @@ RULES = (
     ),
     on(
         (PostPublished, PostEdited),
-        "what it says is kept as revisions, the last of which counts",
+        "what it says is kept as revisions",
         _REVISION,
         _revision,
         """
         INSERT INTO status_revisions (status, position, n, json, text, spoiler_text)
         SELECT status, position, n, json, text, spoiler_text FROM fact ON CONFLICT DO NOTHING
         """,
+    ),
+    on(
+        PostEdited,
+        "the last revision is the one that is shown",
+        _REVISION,
+        _revision,
         """
         WITH last AS (SELECT DISTINCT ON (status) * FROM fact ORDER BY status, position DESC, n DESC)
         UPDATE statuses s SET revision = l.position, revision_n = l.n
@@ -177,35 +183,39 @@ RULES = (
         _status,
         """
         WITH child AS (
-            SELECT s.id FROM fact f JOIN statuses s ON s.id = f.id WHERE f.in_reply_to_uri IS NOT NULL
-            UNION SELECT s.id FROM fact f JOIN statuses s ON s.in_reply_to_uri = f.uri
+            SELECT id, in_reply_to_uri FROM statuses
+            WHERE id = ANY (ARRAY(SELECT id FROM fact WHERE in_reply_to_uri IS NOT NULL))
+            UNION SELECT id, in_reply_to_uri FROM statuses WHERE in_reply_to_uri = ANY (ARRAY(SELECT uri FROM fact))
         )
         UPDATE statuses s SET in_reply_to_account = p.account,
             in_reply_to = CASE WHEN p.deleted IS NULL THEN p.id END
         FROM child c, statuses p
-        WHERE s.id = c.id AND p.uri = s.in_reply_to_uri AND p.id <> s.id
+        WHERE s.id = c.id AND p.uri = c.in_reply_to_uri AND p.id <> s.id
         """,
         """
         WITH child AS (
-            SELECT s.id FROM fact f JOIN statuses s ON s.id = f.id WHERE f.in_reply_to_uri IS NOT NULL
-            UNION SELECT s.id FROM fact f JOIN statuses s ON s.in_reply_to_uri = f.uri
+            SELECT id, in_reply_to_uri FROM statuses
+            WHERE id = ANY (ARRAY(SELECT id FROM fact WHERE in_reply_to_uri IS NOT NULL))
+            UNION SELECT id, in_reply_to_uri FROM statuses WHERE in_reply_to_uri = ANY (ARRAY(SELECT uri FROM fact))
         )
         UPDATE statuses p SET replies = p.replies + c.answers
         FROM (
-            SELECT s.in_reply_to_uri, count(*) AS answers FROM child JOIN statuses s USING (id)
+            SELECT s.in_reply_to_uri, count(*) AS answers FROM child JOIN statuses s USING (id, in_reply_to_uri)
             WHERE NOT s.counted AND s.deleted IS NULL AND s.in_reply_to_account IS NOT NULL
                 AND s.visibility IN ('public', 'unlisted') GROUP BY s.in_reply_to_uri) c
         WHERE p.uri = c.in_reply_to_uri
         """,
         """
         WITH child AS (
-            SELECT s.id FROM fact f JOIN statuses s ON s.id = f.id WHERE f.in_reply_to_uri IS NOT NULL
-            UNION SELECT s.id FROM fact f JOIN statuses s ON s.in_reply_to_uri = f.uri
+            SELECT id, in_reply_to_uri FROM statuses
+            WHERE id = ANY (ARRAY(SELECT id FROM fact WHERE in_reply_to_uri IS NOT NULL))
+            UNION SELECT id, in_reply_to_uri FROM statuses WHERE in_reply_to_uri = ANY (ARRAY(SELECT uri FROM fact))
         )
         UPDATE statuses s SET counted = true FROM child c
         WHERE s.id = c.id AND NOT s.counted AND s.deleted IS NULL AND s.in_reply_to_account IS NOT NULL
             AND s.visibility IN ('public', 'unlisted')
         """,
+        chained=True,
     ),
 )
 

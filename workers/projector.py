@@ -10,13 +10,15 @@ from types import FrameType
 from adapters.config import Settings
 from adapters.postgres.generations import Generation
 from adapters.postgres.projecting import Projector
-from adapters.postgres.tailing import DatabaseAway, TablesGone, Tail
+from adapters.postgres.tailing import DatabaseTrouble, TablesGone, Tail
 from adapters.wiring import make_projector
 
 BATCH_MAX = 2_000
 RETRY_FIRST_S = 0.1
 RETRY_MAX_S = 5.0
 POLL_S = 1.0
+BUSY_S = 0.02
+LINGER_S = 0.005
 PROGRESS_EVERY_S = 2.0
 _log = logging.getLogger("daybook.project")
 
@@ -40,10 +42,12 @@ def follow(settings: Settings, stopping: threading.Event) -> None:
         begun = time.monotonic()
         try:
             _Follower(settings, stopping).run()
-        except DatabaseAway as error:
-            _log.warning("the database does not answer (%s)", str(error).strip())
         except TablesGone:
             _log.warning("the read models projected into were dropped; taking up the live ones")
+        except DatabaseTrouble as error:
+            _log.warning(
+                "the database does not go along (%s); nothing is lost, and it is tried again", str(error).strip()
+            )
         # What ran for a while was well: only failing at once, again and again, is waited for longer and longer.
         pause_s = RETRY_FIRST_S if time.monotonic() - begun > RETRY_MAX_S else min(2 * pause_s, RETRY_MAX_S)
         stopping.wait(pause_s)
@@ -61,6 +65,7 @@ class _Follower:
         self._generation: Generation | None = None
         self._projector: Projector | None = None
         self._said_at = 0.0
+        self._advanced_at = 0.0
 
     def run(self) -> None:
         try:
@@ -71,6 +76,9 @@ class _Follower:
                 # The pointer may move while there is always more to project, so it is looked at after every batch.
                 if self._tail.wait(0 if self._advance() else POLL_S):
                     self._let_go()
+                elif time.monotonic() - self._advanced_at < BUSY_S:
+                    # Events come faster than one by one is cheap: a few together cost hardly more than one.
+                    self._stopping.wait(LINGER_S)
         finally:
             self._let_go()
             self._tail.close()
@@ -86,14 +94,16 @@ class _Follower:
     def _let_go(self) -> None:
         if self._projector is not None and self._generation is not None:
             self._projector.close()
-            with suppress(DatabaseAway):  # a connection that is gone has let go of the lock
+            with suppress(DatabaseTrouble):  # a connection that is gone has let go of the lock
                 self._tail.release(self._generation)
         self._projector = self._generation = None
 
     def _advance(self) -> bool:
-        """Project one batch; whether there may be more. What was being built goes live when there is none."""
+        """Project one batch; whether there is more already. What was being built goes live when there is none."""
         assert self._projector is not None and self._generation is not None, "taken up before"
-        more = self._projector.step(BATCH_MAX) > 0
+        if self._projector.step(BATCH_MAX) > 0:
+            self._advanced_at = time.monotonic()
+        more = self._projector.behind
         if self._generation.status == "building":
             if more:
                 self._say_how_far()

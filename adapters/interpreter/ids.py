@@ -18,9 +18,9 @@ from psycopg import Cursor
 from domain.account import AccountRegistered
 from domain.activity import ActivityReceived, ActivityReceivedAgain, DocumentFetched
 from domain.events import Event
+from domain.ids import REMOTE_BIT
 from domain.post import PostPublished
 
-REMOTE_BIT: Final = 0x8000
 URI_BYTES_MAX: Final = 2048
 PROBES_MAX: Final = 16
 MILLISECOND: Final = 1 << 16

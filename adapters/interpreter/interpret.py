@@ -5,7 +5,7 @@ projections need not read the log again; only a released fact's body is read bac
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,7 +27,7 @@ from domain.post import PostDeleted, PostEdited, PostPublished
 from projections.fact import APPLIED, Fact
 
 _logger = logging.getLogger(__name__)
-ReadBack = Callable[[Sequence[int]], Sequence[Recorded]]
+ReadBack = Callable[[Sequence[int]], Iterable[Recorded]]
 _FOLLOWS: dict[str, type[FollowRequested | FollowAccepted | FollowRejected | FollowEnded]] = {
     "follow.requested": FollowRequested,
     "follow.accepted": FollowAccepted,

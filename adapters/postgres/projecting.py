@@ -1,26 +1,28 @@
 """Projecting: events in, rows out, one transaction a batch: interpretation, every rule, and the checkpoint.
 
 Only what would fail again parks: a batch that fails by its content is halved down to the event, and the event down to
-the fact, which is parked alone with its reason. A lost connection, a deadlock or a full disk rolls back and is raised
-for the caller to try again; it parks nothing.
+the fact, which is parked alone with its reason. Anything else (a lost connection, a deadlock, a full disk, a missing
+right) rolls back and is raised for the caller to try again; it parks nothing.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import psycopg
-from eventsourcing.persistence import Tracking
+from eventsourcing.persistence import PersistenceError, Tracking
 
 from adapters.codec import Codec
 from adapters.interpreter.interpret import Interpreter, Translated
+from adapters.interpreter.state import NotLookedUp
 from adapters.postgres.checkpoint import Checkpoint
 from adapters.postgres.generations import APPLICATION, Generation
 from adapters.postgres.reading_ahead import ReadingAhead
 from domain.ports import Recorded
 from projections.fact import APPLIED, Fact
-from projections.rule import Projection, Rule
+from projections.rule import Projection, Row, Rule
 
 CHANNEL = "daybook_projected"
+STATEMENT_BYTES_MAX = 16 * 1024 * 1024
 _log = logging.getLogger("daybook.project")
 
 # A fact whose rules fail is taken back and parked for good, as poison.
@@ -61,18 +63,25 @@ class Projector:
         self._origin = origin
         self._rules = [rule for projection in projections for rule in projection.rules]
         self._connection: psycopg.Connection | None = None
+        self._position: int | None = None
+        self.behind = True
+        """Whether the last batch was not all that there was."""
 
     def position(self) -> int:
         """The checkpoint."""
-        with self._connected().transaction():
-            return Checkpoint(self._connected()).max_tracking_id(APPLICATION) or 0
+        if self._position is None:
+            self._position = Checkpoint(self._connected()).max_tracking_id(APPLICATION) or 0
+        return self._position
 
     def step(self, limit: int, to: int | None = None) -> int:
         """Project the next events, at most `limit` and none beyond position `to`; gives how many there were."""
-        events, translated = self._ahead.next(self.position(), to, limit)
-        if events:
-            self._project(events, translated)
-        return len(events)
+        batch = self._ahead.next(self.position(), to, limit)
+        if batch.events:
+            self._position = None  # not known while a batch is under way
+            self._project(batch.events, batch.translated)
+            self._position = batch.events[-1].position
+        self.behind = batch.more
+        return len(batch.events)
 
     def reset(self) -> None:
         """Forget the connections, broken or not."""
@@ -85,6 +94,7 @@ class Projector:
         self._disconnect()
 
     def _disconnect(self) -> None:
+        self._position = None
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -108,9 +118,9 @@ class Projector:
                 facts = self._interpreter.settle(cursor, translated, self._ahead.at)
                 self._apply(cursor, facts)
                 self._pass(events[-1].position)
-        except psycopg.OperationalError:
-            raise
         except Exception as error:
+            if not fails_again(error):
+                raise
             raise _Failed(_reason(error)) from error
 
     def _project_alone(self, event: Recorded) -> None:
@@ -119,25 +129,33 @@ class Projector:
             try:
                 with connection.transaction():
                     facts = self._interpreter.interpret(cursor, [event], self._ahead.at)
-            except psycopg.OperationalError:
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever interpretation raises makes the event poison
+            except Exception as error:
+                if not fails_again(error):
+                    raise
                 cursor.execute(_PARK_EVENT, [event.position, _reason(error)])
                 facts = []
-            for fact in facts:
-                self._apply_or_park(cursor, fact)
+            poison = self._poison_among(cursor, facts)
+            for fact, reason in poison:
+                _log.error("fact %d.%d is parked: %s", fact.position, fact.n, reason)
+                cursor.execute(_PARK_FACT, [fact.position, fact.n, fact.received_at_position, reason])
+            parked = {fact.n for fact, _ in poison}
+            # Together, as ever: what one fact means for a table may depend on the others at its position.
+            self._apply(cursor, [fact for fact in facts if fact.n not in parked])
             self._pass(event.position)
 
-    def _apply_or_park(self, cursor: psycopg.Cursor, fact: Fact) -> None:
-        try:
-            with self._connected().transaction():
-                self._apply(cursor, [fact])
-        except psycopg.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a rule raises parks its fact
-            reason = _reason(error)
-            _log.error("fact %d.%d is parked: %s", fact.position, fact.n, reason)
-            cursor.execute(_PARK_FACT, [fact.position, fact.n, fact.received_at_position, reason])
+    def _poison_among(self, cursor: psycopg.Cursor, facts: Sequence[Fact]) -> list[tuple[Fact, str]]:
+        """The facts that their rules fail on, tried one after the other and all taken back."""
+        found: list[tuple[Fact, str]] = []
+        with self._connected().transaction(force_rollback=True):
+            for fact in facts:
+                try:
+                    with self._connected().transaction():
+                        self._apply(cursor, [fact])
+                except Exception as error:
+                    if not fails_again(error):
+                        raise
+                    found.append((fact, _reason(error)))
+        return found
 
     def _apply(self, cursor: psycopg.Cursor, facts: Iterable[Fact]) -> None:
         by_topic: dict[str, list[Fact]] = {}
@@ -160,18 +178,45 @@ class Projector:
                 self._dsn,
                 autocommit=True,
                 application_name=f"daybook project {self._generation.schema}",
-                options=f"-c search_path={self._generation.schema} -c jit=off",
+                # What is projected can be projected again, so a crash may take back the last moments: never the log's.
+                options=f"-c search_path={self._generation.schema} -c jit=off -c synchronous_commit=off",
             )
         return self._connection
 
 
+def fails_again(error: Exception) -> bool:
+    """Whether trying the same again must fail the same, by what is projected and not by what happened around it.
+
+    A translator's or renderer's exception does, and values that PostgreSQL can't take (SQLSTATE classes 22 and 23). A
+    lost connection, a full disk, a missing right do not, nor does a bug that must stop the line.
+    """
+    if isinstance(error, psycopg.Error):
+        # Without a SQLSTATE the driver refused a value before sending it: a NUL in a text, a number too large.
+        return error.sqlstate[:2] in ("22", "23") if error.sqlstate else isinstance(error, psycopg.DataError)
+    return not isinstance(error, NotLookedUp | MemoryError | PersistenceError)
+
+
 def run_rule(cursor: psycopg.Cursor, rule: Rule, facts: Sequence[Fact], origin: str) -> None:
-    """Run a rule's statements over facts that it matches."""
+    """Run a rule's statements over facts that it matches, some megabytes at a time."""
     rows = [row for fact in facts for row in rule.rows(fact, origin)]
-    if rows:
-        columns = [list(column) for column in zip(*rows, strict=True)]
+    for some in _slices(rows):
+        columns = [list(column) for column in zip(*some, strict=True)]
         for number in range(len(rule.sql)):
-            cursor.execute(rule.statement(number), columns, prepare=True)
+            touched = cursor.execute(rule.statement(number), columns, prepare=True).rowcount
+            if rule.chained and touched == 0:
+                break
+
+
+def _slices(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    # PostgreSQL takes no message of a gigabyte, and one statement is one message.
+    start = size = 0
+    for end, row in enumerate(rows):
+        size += sum(len(value) for value in row if isinstance(value, str))
+        if size >= STATEMENT_BYTES_MAX:
+            yield rows[start : end + 1]
+            start, size = end + 1, 0
+    if start < len(rows):
+        yield rows[start:]
 
 
 def _reason(error: BaseException) -> str:

@@ -4,7 +4,7 @@ Opening and translating take Python's time, rules take PostgreSQL's; a replay th
 for each of them in turn.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -14,15 +14,26 @@ import psycopg
 from adapters.codec import Codec, Unreadable
 from adapters.interpreter.claims import UnreadableEvent
 from adapters.interpreter.interpret import Translated
+from domain.activity import ActivityReceived, DocumentFetched
+from domain.events import Event
 from domain.ports import Recorded
 
 _BIGGEST = 2**63 - 1
 
-# The log from a position on, with the keys that open it.
+# Bodies may have a megabyte each, and sealed ones be tiny: both sizes bound a batch, and one event always fits.
+BATCH_BYTES_MAX = 16 * 1024 * 1024
+SLICE_MAX = 50
+
+# The log from a position on, with the keys that open it, as much as fits.
 _EVENTS = """
     SELECT e.notification_id, e.originator_id, e.originator_version, e.topic, e.state, k.wrapped_key
-    FROM log.events e LEFT JOIN keys.event_keys k ON k.position = e.notification_id
-    WHERE e.notification_id > %s AND e.notification_id <= %s ORDER BY e.notification_id LIMIT %s
+    FROM (
+        SELECT *, sum(octet_length(state)) OVER (ORDER BY notification_id) - octet_length(state) AS before
+        FROM (
+            SELECT * FROM log.events WHERE notification_id > %s AND notification_id <= %s
+            ORDER BY notification_id LIMIT %s) next) e
+    LEFT JOIN keys.event_keys k ON k.position = e.notification_id
+    WHERE e.before < %s ORDER BY e.notification_id
 """
 # Single events of the log, for facts that are released later than they came.
 _EVENTS_AT = """
@@ -32,11 +43,16 @@ _EVENTS_AT = """
 """
 
 
+def _size_of(event: Event) -> int:
+    return len(event.raw) if isinstance(event, ActivityReceived | DocumentFetched) else 0
+
+
 class Batch(NamedTuple):
-    """Events in the order of the log, and what they claim."""
+    """Events in the order of the log, and what they claim; `more` when there may be some beyond what fitted."""
 
     events: Sequence[Recorded]
     translated: Translated
+    more: bool
 
 
 class _Span(NamedTuple):
@@ -63,14 +79,15 @@ class ReadingAhead:
         if under_way is None or under_way[0] != span:
             under_way = span, self._thread.submit(self._load, span)
         batch = under_way[1].result()
-        if len(batch.events) == limit:
+        if batch.more:
             following = _Span(batch.events[-1].position, to, limit)
             self._under_way = following, self._thread.submit(self._load, following)
         return batch
 
-    def at(self, positions: Sequence[int]) -> Sequence[Recorded]:
-        """The events at some positions."""
-        return self._thread.submit(self._read, _EVENTS_AT, [list(positions)]).result()
+    def at(self, positions: Sequence[int]) -> Iterator[Recorded]:
+        """The events at some positions, a few at a time."""
+        for start in range(0, len(positions), SLICE_MAX):
+            yield from self._thread.submit(self._read, list(positions[start : start + SLICE_MAX])).result()
 
     def reset(self) -> None:
         """Forget what is under way, and the connection."""
@@ -83,14 +100,25 @@ class ReadingAhead:
         self._thread.shutdown()
 
     def _load(self, span: _Span) -> Batch:
-        events = self._read(_EVENTS, [span.after, _BIGGEST if span.to is None else span.to, span.limit])
-        return Batch(events, self._translate(events))
+        bounds = [span.after, _BIGGEST if span.to is None else span.to, span.limit, BATCH_BYTES_MAX]
+        rows = self._rows(_EVENTS, bounds)
+        events: list[Recorded] = []
+        size = 0
+        for row in rows:
+            events.append(self._recorded(*row))
+            size += _size_of(events[-1].event)
+            if size >= BATCH_BYTES_MAX:
+                break
+        full = len(rows) == span.limit or sum(len(row[4]) for row in rows) >= BATCH_BYTES_MAX
+        return Batch(events, self._translate(events), full or len(events) < len(rows))
 
-    def _read(self, query: str, values: list[Any]) -> list[Recorded]:
+    def _read(self, positions: list[int]) -> list[Recorded]:
+        return [self._recorded(*row) for row in self._rows(_EVENTS_AT, [positions])]
+
+    def _rows(self, query: str, values: list[Any]) -> list[tuple[Any, ...]]:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(self._dsn, autocommit=True, application_name="daybook read ahead")
-        rows = self._connection.execute(query.encode(), values, binary=True).fetchall()
-        return [self._recorded(*row) for row in rows]
+        return self._connection.execute(query.encode(), values, binary=True).fetchall()
 
     def _recorded(
         self, position: int, stream: str, version: int, topic: str, state: bytes, wrapped_key: bytes | None

@@ -6,8 +6,10 @@ from adapters.postgres import generations
 from adapters.postgres.generations import Generation
 from adapters.postgres.log import CHANNEL as LOG_CHANNEL
 
-# What the projector's loop waits out; named here because drivers stay in adapters.
+# Named here because drivers stay in adapters: nobody answers; and whatever else the database may say, a full disk or a
+# missing right, all of which the projector's loop waits out.
 DatabaseAway = psycopg.OperationalError
+DatabaseTrouble = psycopg.Error
 
 # What it meets when its generation was dropped under it.
 TablesGone = psycopg.errors.UndefinedTable

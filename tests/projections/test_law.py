@@ -21,6 +21,7 @@ from tests.projections.projecting import (
 
 LENGTH = 1_500
 SIZES = (1, 7, 500, 5_000)
+KILLS_MAX = 25  # enough to meet every statement of a batch, and few enough to come to the end
 
 
 @pytest.fixture(params=[20261121, random.SystemRandom().randrange(1_000_000)], ids=lambda seed: f"seed {seed}")
@@ -47,9 +48,10 @@ def test_a_projector_killed_at_any_point_and_resumed_gives_the_same_rows(databas
     projecting = threading.Thread(target=project_all, args=(projector_of(database, killed), 40))
     projecting.start()
     kills = 0
-    while projecting.is_alive():
+    while projecting.is_alive() and kills < KILLS_MAX:
         kills += kill_backends(database, killed)
         projecting.join(timeout=0.03)
+    projecting.join()
     assert kills > 3, "it was never killed"
     assert digests(database, killed) == digests(database, whole)
     with psycopg.connect(database.owner) as owner:

@@ -10,8 +10,3 @@ COUNTER_MASK = 0x7FFF
 def local_id(milliseconds: int, counter: int) -> int:
     """An id of ours."""
     return milliseconds << 16 | counter & COUNTER_MASK
-
-
-def is_local(number: int) -> bool:
-    """Whether an id was given by this server to something of its own."""
-    return number & REMOTE_BIT == 0

@@ -196,6 +196,25 @@ def test_a_group_cut_off_by_a_lost_connection_is_stored_exactly_once(log: LogRec
     assert log.max_notification_id() == 2
 
 
+def test_an_append_reads_only_what_it_asks_for_in_a_log_that_was_never_analysed(database: Database) -> None:
+    groups, each = 60, 8
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        for group in range(groups):
+            names = [f"{group}-{number}" for number in range(each)]
+            keys = [name.encode() for name in names]
+            owner.execute(
+                "SELECT FROM log.append(%b::int[], %b::text[], %b::bigint[], %b::text[], %b::bytea[], %b::bytea[],"
+                " %b::bytea[], %b::bytea[])",
+                [list(range(each)), names, [1] * each, ["t"] * each, keys, keys, keys, keys],
+            )
+        owner.execute("SELECT pg_stat_force_next_flush()")
+        read = owner.execute(
+            "SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables"
+            " WHERE relname IN ('events', 'signatures') ORDER BY relname"
+        ).fetchall()
+    assert all(rows <= groups * each for _, rows in read), read
+
+
 def test_each_event_has_its_key_in_a_schema_of_its_own_and_its_digest_beside_it(database: Database) -> None:
     writer = GroupWriter(database.app)
     writer.submit([new("s", 1)]).result()

@@ -1,5 +1,6 @@
-"""Making local accounts: the name in the log, the keys and the log-in beside it."""
+"""Making local accounts: the keys and the log-in first, and then the name in the log, which is for good."""
 
+import asyncio
 import secrets as randomness
 from collections.abc import Callable
 from datetime import datetime
@@ -12,8 +13,7 @@ from adapters.config import Settings
 from adapters.keypairs import new_key_pair
 from adapters.local_ids import LocalIds
 from adapters.passwords import Passwords
-from adapters.postgres.reads import Pool
-from adapters.postgres.users import Role, User, UserStore
+from adapters.postgres.users import KeptKey, Role, User, UserStore
 from domain import account, instance
 from domain.account import AddKey, RegisterAccount
 from domain.dispatch import Dispatch
@@ -22,9 +22,6 @@ from domain.instance import FoundInstance
 
 PASSWORD_WORDS = 4
 PASSWORD_LENGTH_MIN = 8
-_KEEP_KEY = """
-    INSERT INTO app.account_keys (account, key_id, public_pem, wrapped) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING
-"""
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -41,10 +38,9 @@ class Tools(Protocol):
 class Accounts:
     """Local accounts and their log-ins. Raises Refused with a sentence when something is not allowed."""
 
-    def __init__(self, dispatch: Dispatch, users: UserStore, pool: Pool, codec: Codec, tools: Tools) -> None:
+    def __init__(self, dispatch: Dispatch, users: UserStore, codec: Codec, tools: Tools) -> None:
         self._dispatch = dispatch
         self._users = users
-        self._pool = pool
         self._codec = codec
         self._tools = tools
 
@@ -60,21 +56,36 @@ class Accounts:
         await self._dispatch(instance, command)
 
     async def create(self, username: str, email: str | None, password: str, role: Role = "user") -> int:
-        """Register a local account that can log in at once; gives its id."""
+        """Register a local account that can log in at once; gives its id.
+
+        Whatever may fail comes before the name, which is taken for good. What a crash leaves half made is completed by
+        the next call for that name: under the same id, with the e-mail, password and role given then.
+        """
         check_password(password)
-        settings, number = self._tools.settings, self._tools.ids.next()
-        uri = f"{settings.origin}/ap/users/{number}"
-        command = RegisterAccount(
-            account=number,
-            username=username,
-            username_key=self._tools.pepper.hash("username", username.casefold()).hex(),
-            uri=uri,
-            url=f"{settings.origin}/@{username}",
-        )
-        await self._dispatch(account, command)
-        await self._add_key(number, f"{uri}#main-key")
-        await self._add_user(number, username, email, password, role)
+        account.check_username(username)
+        async with self._users.making_one():
+            begun = await self._users.by_login(username)
+            number = self._tools.ids.next() if begun is None else begun.account
+            register = self._registration(number, username if begun is None else begun.username)
+            owner: int | None = (await self._dispatch.state(account, register)).account
+            if owner not in (None, number) or (begun is not None and await self.is_complete(begun)):
+                raise Refused("Username has already been taken")
+            key = await self._keep(register, email, password, role)
+            try:
+                await self._dispatch(account, register)
+            except Refused:
+                await self._users.forget(number)
+                raise
+            await self._dispatch(account, _publication(number, key))
         return number
+
+    async def is_complete(self, user: User) -> bool:
+        """Whether the log has the name and the key of this log-in: else its making was cut short."""
+        register = self._registration(user.account, user.username)
+        if (await self._dispatch.state(account, register)).account != user.account:
+            return False
+        probe = AddKey(account=user.account, key_id="", public_key_pem="")
+        return bool((await self._dispatch.state(account, probe)).keys)
 
     async def set_password(self, username: str, password: str) -> None:
         """Give a new password; every session and token ends."""
@@ -82,43 +93,34 @@ class Accounts:
         user = await self._users.by_login(username)
         if user is None:
             raise NotFound(f"There is no local account {username!r} with a log-in.")
-        await self._users.set_password(user.account, self._tools.passwords.hash(password), self._tools.now())
+        password_hash = await asyncio.to_thread(self._tools.passwords.hash, password)
+        await self._users.set_password(user.account, password_hash, self._tools.now())
 
-    async def anyone(self) -> bool:
-        """Whether anybody can log in."""
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute("SELECT EXISTS (SELECT FROM app.users)")
-            row = await cursor.fetchone()
-        return bool(row and row[0])
-
-    async def first(self) -> tuple[str, str | None] | None:
-        """Username and e-mail of the account that can log in for the longest time."""
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute("SELECT username, email FROM app.users ORDER BY account LIMIT 1")
-            row = await cursor.fetchone()
-        return (row[0], row[1]) if row else None
-
-    async def _add_key(self, number: int, key_id: str) -> None:
-        pair = new_key_pair()
-        wrapped = self._codec.wrap_secret(pair.private_pem)
-        async with self._pool.connection() as connection:
-            await connection.execute(_KEEP_KEY, [number, key_id, pair.public_pem, wrapped])
-        await self._dispatch(account, AddKey(account=number, key_id=key_id, public_key_pem=pair.public_pem))
-
-    async def _add_user(self, number: int, username: str, email: str | None, password: str, role: Role) -> None:
-        user = User(
+    def _registration(self, number: int, username: str) -> RegisterAccount:
+        origin = self._tools.settings.origin
+        return RegisterAccount(
             account=number,
             username=username,
-            email=email,
-            password_hash=self._tools.passwords.hash(password),
-            role=role,
-            created_at=self._tools.now(),
-            disabled_at=None,
+            username_key=self._tools.pepper.hash("username", username.casefold()).hex(),
+            uri=f"{origin}/ap/users/{number}",
+            url=f"{origin}/@{username}",
         )
+
+    async def _keep(self, register: RegisterAccount, email: str | None, password: str, role: Role) -> KeptKey:
+        password_hash = await asyncio.to_thread(self._tools.passwords.hash, password)
+        pair = await asyncio.to_thread(new_key_pair)
+        key = KeptKey(f"{register.uri}#main-key", pair.public_pem, self._codec.wrap_secret(pair.private_pem))
+        user = User(register.account, register.username, email, password_hash, role, self._tools.now(), None)
         try:
-            await self._users.add(user)
+            return await self._users.keep(user, key)
         except psycopg.errors.UniqueViolation as error:
-            raise Refused("Somebody logs in by this name or e-mail address already.") from error
+            if error.diag.constraint_name == "users_email":
+                raise Refused("Somebody logs in by that e-mail address already.") from error
+            raise Refused("Username has already been taken") from error
+
+
+def _publication(number: int, key: KeptKey) -> AddKey:
+    return AddKey(account=number, key_id=key.key_id, public_key_pem=key.public_pem)
 
 
 def check_password(password: str) -> None:

@@ -42,17 +42,21 @@ def prepare_database(settings: Settings) -> None:
 
 
 async def prepare_instance(settings: Settings) -> Prepared:
-    """Found the instance, once, and make its first account when there is none."""
+    """Found the instance, once, and make its first account when there is none, or only half of one.
+
+    Nobody was shown the password of half an account, so it gets another.
+    """
     server = Server(settings)
     async with server.running():
         await server.accounts.found(secrets.public_pem(server.instance_key))
-        first = await server.accounts.first()
-        if first is not None:
-            return Prepared(*first, None)
+        first = await server.users.first()
+        if first is not None and await server.accounts.is_complete(first):
+            return Prepared(first.username, first.email, None)
+        username = first.username if first else USERNAME
+        email = first.email if first else f"{USERNAME}@{settings.domain.partition(':')[0]}"
         password = new_password()
-        email = f"{USERNAME}@{settings.domain.partition(':')[0]}"
-        await server.accounts.create(USERNAME, email, password, role="owner")
-        return Prepared(USERNAME, email, password)
+        await server.accounts.create(username, email, password, role="owner")
+        return Prepared(username, email, password)
 
 
 def _log_is_empty(owner: psycopg.Connection) -> bool:

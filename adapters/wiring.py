@@ -138,7 +138,7 @@ class Server:
         log = PostgresEventLog(self._writer, self.pool, self.codec)
         self.dispatch = Dispatch(log, PostgresFacts(self.reads), self.now)
         self.inbox = Inbox(self._writer, self.pool, self.codec, self.pepper)
-        self.accounts = Accounts(self.dispatch, self.users, self.pool, self.codec, self)
+        self.accounts = Accounts(self.dispatch, self.users, self.codec, self)
 
 
 def make_projector(settings: Settings, dsn: str, generation: generations.Generation) -> Projector:

@@ -116,9 +116,9 @@ AccountCommand = RegisterAccount | ChangeProfile | AddKey
 
 
 class Account(msgspec.Struct, frozen=True):
-    """What deciding needs: whether the name is taken, the profile as it is, the keys there are."""
+    """What deciding needs: whose the name is (None: nobody's), the profile as it is, the keys there are."""
 
-    registered: bool = False
+    account: int | None = None
     profile: Profile = Profile()
     keys: tuple[str, ...] = ()
 
@@ -138,8 +138,10 @@ def decide(state: Account, command: AccountCommand, now: datetime) -> Sequence[A
     """Raises Refused for a name that is malformed or taken, and for a profile beyond its limits."""
     match command:
         case RegisterAccount():
-            _check_username(command.username)
-            if state.registered:
+            if state.account == command.account:
+                return []
+            check_username(command.username)
+            if state.account is not None:
                 raise Refused("Username has already been taken")
             return [
                 AccountRegistered(
@@ -169,7 +171,7 @@ def evolve(state: Account, event: AccountEvent) -> Account:
     """Fold one event into the state."""
     match event:
         case AccountRegistered():
-            return msgspec.structs.replace(state, registered=True, profile=event.profile)
+            return msgspec.structs.replace(state, account=event.account, profile=event.profile)
         case ProfileChanged():
             return msgspec.structs.replace(state, profile=event.profile)
         case KeyAdded():
@@ -178,7 +180,8 @@ def evolve(state: Account, event: AccountEvent) -> Account:
             assert_never(event)
 
 
-def _check_username(username: str) -> None:
+def check_username(username: str) -> None:
+    """Raises Refused for a name that nobody may have."""
     if not username:
         raise Refused("Username can't be blank")
     if len(username) > USERNAME_MAX:

@@ -79,9 +79,6 @@ async def _create(settings: Settings, username: str, email: str | None, password
     server = Server(settings)
     try:
         async with server.running():
-            # The name is taken for good when it stands in the log, so whatever else may fail comes first.
-            if email is not None and await server.users.by_login(email) is not None:
-                raise Refused("Somebody logs in by that e-mail address already.")
             await server.accounts.create(username, email, password, role)
     except Unavailable as error:
         raise _away(error) from error

@@ -1,10 +1,16 @@
-"""Who may log in: credentials and browser sessions, in schema `app`; secrets are stored only as hashes."""
+"""Who may log in: credentials and browser sessions, in schema `app`; secrets are stored only as hashes.
 
+The key pairs of local accounts come and go with their log-ins; the private halves are wrapped by the master key.
+"""
+
+import asyncio
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import msgspec
+from psycopg.rows import class_row
 
 from adapters.postgres.short_statements import Pool, ShortStatements
 
@@ -23,11 +29,53 @@ class User(msgspec.Struct, frozen=True):
     disabled_at: dt.datetime | None
 
 
+class KeptKey(msgspec.Struct, frozen=True):
+    """A local account's key pair: its id (a URL), the public half as PEM, the private one wrapped."""
+
+    key_id: str
+    public_pem: str
+    wrapped: bytes
+
+
 class UserStore:
     """Users and their web sessions. Every method raises Unavailable when PostgreSQL can't be reached."""
 
     def __init__(self, pool: Pool) -> None:
         self._sql = ShortStatements(pool)
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def making_one(self) -> AsyncGenerator[None]:
+        """The turn to make an account: one at a time, among all processes; a process that dies gives it back."""
+        # Within this process by a lock of its own: those who wait must not hold the pool's connections.
+        async with self._turn, self._sql.transaction() as connection:
+            await connection.execute(TAKE_TURN)
+            yield
+
+    async def keep(self, user: User, key: KeptKey) -> KeptKey:
+        """Stores a log-in with its key pair, both or none; gives the pair that is kept.
+
+        An account that is there already gets this e-mail, password and role, and stays with its own pair. Raises
+        psycopg's UniqueViolation when the username or the e-mail is somebody else's.
+        """
+        async with self._sql.transaction() as connection:
+            await connection.execute(KEEP_USER, user_values(user))
+            await connection.execute(KEEP_KEY, {"account": user.account, **msgspec.structs.asdict(key)})
+            async with connection.cursor(row_factory=class_row(KeptKey)) as cursor:
+                await cursor.execute(KEY_OF, {"account": user.account})
+                kept = await cursor.fetchone()
+        assert kept is not None, "kept just now"
+        return kept
+
+    async def forget(self, account: int) -> None:
+        """Removes a log-in and its key pair."""
+        async with self._sql.transaction() as connection:
+            await connection.execute(FORGET_KEY, {"account": account})
+            await connection.execute(FORGET_USER, {"account": account})
+
+    async def first(self) -> User | None:
+        """The user whose account is the oldest."""
+        return await self._sql.one(User, FIRST_USER, {})
 
     async def add(self, user: User) -> None:
         """Stores `user`. Raises psycopg's UniqueViolation when the account, the username or the e-mail is taken."""
@@ -79,6 +127,39 @@ def user_values(user: User) -> Mapping[str, Any]:
 ADD_USER = """
     INSERT INTO app.users (account, username, email, password_hash, role, created_at, disabled_at)
     VALUES (%(account)s, %(username)s, %(email)s, %(password_hash)s, %(role)s, %(created_at)s, %(disabled_at)s)
+"""
+
+# Waits until no other process makes an account; lasts as long as the transaction.
+TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtext('daybook account'))"
+
+# Adds someone who may log in, or gives someone whose making was cut short what they are given now.
+KEEP_USER = """
+    INSERT INTO app.users (account, username, email, password_hash, role, created_at, disabled_at)
+    VALUES (%(account)s, %(username)s, %(email)s, %(password_hash)s, %(role)s, %(created_at)s, %(disabled_at)s)
+    ON CONFLICT (account) DO UPDATE
+    SET email = EXCLUDED.email, password_hash = EXCLUDED.password_hash, role = EXCLUDED.role
+"""
+
+# Adds a key pair where there is none.
+KEEP_KEY = """
+    INSERT INTO app.account_keys (account, key_id, public_pem, wrapped)
+    VALUES (%(account)s, %(key_id)s, %(public_pem)s, %(wrapped)s)
+    ON CONFLICT (account) DO NOTHING
+"""
+
+# Reads an account's key pair.
+KEY_OF = "SELECT key_id, public_pem, wrapped FROM app.account_keys WHERE account = %(account)s"
+
+# Takes a key pair away.
+FORGET_KEY = "DELETE FROM app.account_keys WHERE account = %(account)s"
+
+# Takes a log-in away, with whatever it opened.
+FORGET_USER = "DELETE FROM app.users WHERE account = %(account)s"
+
+# Finds who was here first.
+FIRST_USER = """
+    SELECT account, username, email, password_hash, role, created_at, disabled_at FROM app.users
+    ORDER BY account LIMIT 1
 """
 
 # Finds who is meant at the log-in page. Usernames hold no "@", so the two can't be mistaken for each other.

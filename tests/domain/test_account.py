@@ -1,5 +1,6 @@
 """Accounts and the instance: names are taken once, limits hold, an origin never changes."""
 
+import msgspec
 import pytest
 
 from domain import account, instance
@@ -20,7 +21,11 @@ registered = decided(account, given=[], when=register("alice"))[0]
 def test_a_name_is_taken_for_good() -> None:
     assert isinstance(registered, AccountRegistered) and registered.username == "alice"
     with pytest.raises(Refused, match="already been taken"):
-        decided(account, given=[registered], when=register("alice"))
+        decided(account, given=[registered], when=msgspec.structs.replace(register("alice"), account=2))
+
+
+def test_whoever_has_the_name_may_ask_for_it_again() -> None:
+    assert decided(account, given=[registered], when=register("alice")) == []
 
 
 def test_a_name_and_its_other_spelling_share_a_stream_because_their_key_is_the_same() -> None:

@@ -6,7 +6,7 @@ With `dispatch` these are the only three that append; `tests/test_writers.py` se
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 
 import psycopg
 
@@ -66,10 +66,9 @@ class Inbox:
         return "replayed" if appended.outcome == "replayed" else "stored"
 
     async def _again(self, stream: str, content: bytes, event: ActivityReceived, signature: bytes) -> Receipt:
-        async with self._pool.connection() as connection:
-            row = await (await connection.execute(_FIRST, [content], binary=True)).fetchone()
-        assert row is not None, "what is repeated stands in the log"
-        first = self._codec.open(stream, *row)
+        rows = await _run(self._pool, _FIRST, [content])
+        assert rows, "what is repeated stands in the log"
+        first = self._codec.open(stream, *rows[0])
         if isinstance(first, ActivityReceived) and first.inbox == event.inbox:
             return "repeated"
         copy = self._pepper.hash("copy", content, event.inbox)
@@ -93,20 +92,20 @@ class FetchedKeys:
 
     async def load(self, key_id: str) -> StoredKey | None:
         """The key of exactly that id."""
-        rows = await self._run(_KEY, [key_id])
+        rows = await _run(self._pool, _KEY, [key_id])
         return StoredKey(*rows[0]) if rows else None
 
     async def save(self, keys: Sequence[StoredKey], document: FetchedDocument) -> None:
         """Append the document when it differs from the last; then keep its keys, and withdraw the actor's others."""
         digest = hashlib.sha256(document.body).digest()
-        last = await self._run(_LAST_DIGEST, [document.final_url])
+        last = await _run(self._pool, _LAST_DIGEST, [document.final_url])
         if not last or last[0][0] != digest:
             await self._append(document)
-            await self._run(_REMEMBER_DIGEST, [document.final_url, digest])
+            await _run(self._pool, _REMEMBER_DIGEST, [document.final_url, digest])
         for actor in {key.actor for key in keys}:
-            await self._run(_WITHDRAW, [actor, [key.key_id for key in keys]])
+            await _run(self._pool, _WITHDRAW, [actor, [key.key_id for key in keys]])
         for key in keys:
-            await self._run(_KEEP, [key.key_id, key.actor, key.pem, document.fetched_at])
+            await _run(self._pool, _KEEP, [key.key_id, key.actor, key.pem, document.fetched_at])
 
     async def _append(self, document: FetchedDocument) -> None:
         stream = f"document:{self._pepper.hash('document', document.final_url).hex()}"
@@ -118,13 +117,15 @@ class FetchedKeys:
         )
         await self._writer.append([NewEvent(stream, None, self._codec.seal(stream, event))])
 
-    async def _run(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
-        try:
-            async with self._pool.connection() as connection:
-                cursor = await connection.execute(sql.encode(), values, binary=True)
-                return await cursor.fetchall() if cursor.description else []
-        except psycopg.OperationalError as error:
-            raise Unavailable("PostgreSQL") from error
+
+async def _run(pool: Pool, sql: LiteralString, values: list[Any]) -> list[tuple[Any, ...]]:
+    """One statement and its rows. Raises Unavailable."""
+    try:
+        async with pool.connection() as connection:
+            cursor = await connection.execute(sql, values, binary=True)
+            return await cursor.fetchall() if cursor.description else []
+    except psycopg.OperationalError as error:
+        raise Unavailable("PostgreSQL") from error
 
 
 def _received(verified: VerifiedRequest, inbox: str, now: datetime) -> ActivityReceived:

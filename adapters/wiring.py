@@ -31,6 +31,7 @@ from adapters.postgres.projecting import Projector
 from adapters.postgres.reads import Pool, Reads
 from adapters.postgres.received import FetchedKeys, Inbox
 from adapters.postgres.refusals import Refusals
+from adapters.postgres.seen_signatures import SeenSignatures
 from adapters.postgres.tokens import TokenCache, keep_current
 from adapters.postgres.users import UserStore
 from adapters.postgres.writer import GroupWriter
@@ -80,6 +81,7 @@ class Server:
         self.tokens = TokenCache(self.oauth)
         self.actor_keys = ActorKeys(self.pool)
         self.refusals = Refusals(self.pool, now)
+        self.seen_signatures = SeenSignatures(self.pool)
         self.reads = Reads(dsn)
         self.positions = Positions(settings.redis_url)
         self.idempotency = Idempotency(settings.redis_url)
@@ -121,7 +123,7 @@ class Server:
         store = FetchedKeys(self._writer, self.pool, self.codec, self.pepper)
         self.keys = RemoteKeys(fetcher, store, clock=self.now)
         try:
-            async with self.reads.running(), self.refusals.running():
+            async with self.reads.running(), self.refusals.running(), self.seen_signatures.running():
                 yield
         finally:
             current.cancel()

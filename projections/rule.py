@@ -17,17 +17,13 @@ Row = tuple[Any, ...]
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """`columns` are (name, PostgreSQL type); `rows` turns a fact into rows of them; `sql` reads them as `fact`.
-
-    In a `chained` rule nothing is left to do for the other statements when one has touched no row.
-    """
+    """`columns` are (name, PostgreSQL type); `rows` turns a fact into rows of them; `sql` reads them as `fact`."""
 
     name: str
     topics: frozenset[str]
     columns: tuple[tuple[LiteralString, LiteralString], ...]
     rows: Callable[[Fact, str], Iterable[Row]]
     sql: tuple[LiteralString, ...]
-    chained: bool = False
 
     def statement(self, number: int) -> LiteralString:
         """The whole statement: the facts as arrays, then what they mean."""
@@ -55,7 +51,6 @@ def on(
     columns: LiteralString,
     rows: Callable[[Any, Fact, str], Iterable[Row]],
     *sql: LiteralString,
-    chained: bool = False,
 ) -> Rule:
     """A rule for these kinds. `columns` reads "name type, …"; `rows(event, fact, origin)` gives the rows of a fact."""
     chosen = (kinds,) if isinstance(kinds, type) else tuple(kinds)
@@ -64,7 +59,7 @@ def on(
     def of_fact(fact: Fact, origin: str) -> Iterable[Row]:
         return rows(fact.event, fact, origin)
 
-    return Rule(name, frozenset(topic_of(kind) for kind in chosen), declared, of_fact, sql, chained)
+    return Rule(name, frozenset(topic_of(kind) for kind in chosen), declared, of_fact, sql)
 
 
 def _pair(column: LiteralString) -> tuple[LiteralString, LiteralString]:

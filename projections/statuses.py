@@ -181,28 +181,18 @@ RULES = (
         "an answer finds its parent, whichever of them came first",
         _STATUS,
         _status,
+        # Looked up by arrays: a fresh table has no statistics, and joins would be planned as scans of all of it.
         """
         WITH child AS (
             SELECT id, in_reply_to_uri FROM statuses
-            WHERE id = ANY (ARRAY(SELECT id FROM fact WHERE in_reply_to_uri IS NOT NULL))
-            UNION SELECT id, in_reply_to_uri FROM statuses WHERE in_reply_to_uri = ANY (ARRAY(SELECT uri FROM fact))
-        )
-        UPDATE statuses s SET in_reply_to_account = p.account,
-            in_reply_to = CASE WHEN p.deleted IS NULL THEN p.id END
-        FROM child c, statuses p
-        WHERE s.id = c.id AND p.uri = c.in_reply_to_uri AND p.id <> s.id
-        """,
-        """
-        WITH child AS (
-            SELECT id, in_reply_to_uri FROM statuses
-            WHERE id = ANY (ARRAY(SELECT id FROM fact WHERE in_reply_to_uri IS NOT NULL))
-            UNION SELECT id, in_reply_to_uri FROM statuses WHERE in_reply_to_uri = ANY (ARRAY(SELECT uri FROM fact))
+            WHERE id = ANY (ARRAY(SELECT id FROM fact WHERE in_reply_to_uri IS NOT NULL)) AND NOT counted
+                AND deleted IS NULL AND visibility IN ('public', 'unlisted')
+            UNION SELECT id, in_reply_to_uri FROM statuses
+            WHERE in_reply_to_uri = ANY (ARRAY(SELECT uri FROM fact)) AND NOT counted
+                AND deleted IS NULL AND visibility IN ('public', 'unlisted')
         )
         UPDATE statuses p SET replies = p.replies + c.answers
-        FROM (
-            SELECT s.in_reply_to_uri, count(*) AS answers FROM child JOIN statuses s USING (id, in_reply_to_uri)
-            WHERE NOT s.counted AND s.deleted IS NULL AND s.in_reply_to_account IS NOT NULL
-                AND s.visibility IN ('public', 'unlisted') GROUP BY s.in_reply_to_uri) c
+        FROM (SELECT in_reply_to_uri, count(*) AS answers FROM child GROUP BY in_reply_to_uri) c
         WHERE p.uri = c.in_reply_to_uri
         """,
         """
@@ -211,11 +201,12 @@ RULES = (
             WHERE id = ANY (ARRAY(SELECT id FROM fact WHERE in_reply_to_uri IS NOT NULL))
             UNION SELECT id, in_reply_to_uri FROM statuses WHERE in_reply_to_uri = ANY (ARRAY(SELECT uri FROM fact))
         )
-        UPDATE statuses s SET counted = true FROM child c
-        WHERE s.id = c.id AND NOT s.counted AND s.deleted IS NULL AND s.in_reply_to_account IS NOT NULL
-            AND s.visibility IN ('public', 'unlisted')
+        UPDATE statuses s SET in_reply_to_account = p.account,
+            in_reply_to = CASE WHEN p.deleted IS NULL THEN p.id END,
+            counted = s.counted OR (s.deleted IS NULL AND s.visibility IN ('public', 'unlisted'))
+        FROM child c, statuses p
+        WHERE s.id = c.id AND p.uri = c.in_reply_to_uri
         """,
-        chained=True,
     ),
 )
 

@@ -202,9 +202,7 @@ def run_rule(cursor: psycopg.Cursor, rule: Rule, facts: Sequence[Fact], origin: 
     for some in _slices(rows):
         columns = [list(column) for column in zip(*some, strict=True)]
         for number in range(len(rule.sql)):
-            touched = cursor.execute(rule.statement(number), columns, prepare=True).rowcount
-            if rule.chained and touched == 0:
-                break
+            cursor.execute(rule.statement(number), columns, prepare=True)
 
 
 def _slices(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

@@ -14,14 +14,18 @@ from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from adapters.codec import Sealed
 from adapters.unavailable import Unavailable
 
 GROUP_EVENTS_MAX = 1_000
 GROUP_BYTES_MAX = 8 * 1024 * 1024
-RECONNECT_ATTEMPTS_MAX = 60
+RECOVER_FOR_S = 15.0
 RECONNECT_PAUSE_S = 0.25
+CONNECT_TIMEOUT_S = 5
+# SQLSTATE classes of errors that pass: connection, operator intervention, rollback, insufficient resources.
+PASSING_CLASSES = frozenset({"08", "57", "40", "53"})
 
 Outcome = Literal["stored", "conflict", "replayed", "repeated"]
 
@@ -130,44 +134,58 @@ class GroupWriter:
                 return group, False
         return group, True
 
-    def _commit(self, group: list[_Job]) -> None:
+    def _commit(self, group: list[_Job], until: float | None = None) -> None:
+        """Append a group; if it breaks off, again and again until `until`, by default for fifteen seconds."""
         try:
             answers = self._append(group)
-        except psycopg.OperationalError as error:
-            self._recover(group, error)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to the callers, and the thread must live on
-            self._drop_connection()
-            _tell((job, error) for job in group)
+            if self._may_pass(error):
+                self._recover(group, error, time.monotonic() + RECOVER_FOR_S if until is None else until)
+            elif len(group) == 1:
+                _tell([(group[0], error)])
+            else:
+                # Halves, and their halves, until whoever does not fit stands alone.
+                self._commit(group[: len(group) // 2], until)
+                self._commit(group[len(group) // 2 :], until)
         else:
             _tell(zip(group, answers, strict=True))
 
-    def _recover(self, group: list[_Job], error: psycopg.OperationalError) -> None:
+    def _may_pass(self, error: Exception) -> bool:
+        """Whether it was the database that failed, or the way there, and not what it was given."""
+        if not isinstance(error, psycopg.Error):
+            return False
+        lost = self._connection is None or self._connection.info.transaction_status is not TransactionStatus.IDLE
+        return lost or (error.sqlstate or "")[:2] in PASSING_CLASSES
+
+    def _recover(self, group: list[_Job], error: Exception, until: float) -> None:
         """The connection broke: whether the group was committed is not known until the log is asked."""
-        for _ in range(RECONNECT_ATTEMPTS_MAX):
+        while time.monotonic() < until:
             self._drop_connection()
             time.sleep(RECONNECT_PAUSE_S)
             try:
                 self._append([])  # waits for the lock that a dying backend may still hold
-                answers = self._what_stands(group)
-                missing = [job for job, answer in zip(group, answers, strict=True) if answer is None]
-                late = iter(self._append(missing) if missing else [])
-                _tell((job, answer or next(late)) for job, answer in zip(group, answers, strict=True))
-            except psycopg.OperationalError as again:
+                answers = [(job, self._what_stands(job)) for job in group]
+            except psycopg.Error as again:
                 error = again
             else:
+                _tell((job, answer) for job, answer in answers if answer is not None)
+                missing = [job for job, answer in answers if answer is None]
+                if missing:
+                    self._commit(missing, until)
                 return
         _tell((job, Unavailable(str(error))) for job in group)
 
-    def _what_stands(self, group: list[_Job]) -> list[Appended | None]:
+    def _what_stands(self, job: _Job) -> Appended | None:
+        """The answer to a job that was committed; None if it was not. Sealed bytes are never the same twice."""
         connection = self._connect()
-        found: list[Appended | None] = []
-        for job in group:
+        try:
             rows = [connection.execute(_STANDS, [e.stream, e.sealed.state]).fetchone() for e in job.events]
-            stands = [row for row in rows if row is not None]
-            whole = bool(stands) and len(stands) == len(rows)
-            positions, versions = tuple(row[0] for row in stands), tuple(row[1] for row in stands)
-            found.append(Appended("stored", positions, versions) if whole else None)
-        return found
+        except (psycopg.DataError, UnicodeError):
+            return None  # what can't even be asked for was never stored
+        stands = [row for row in rows if row is not None]
+        if not stands or len(stands) < len(rows):
+            return None
+        return Appended("stored", tuple(row[0] for row in stands), tuple(row[1] for row in stands))
 
     def _append(self, group: list[_Job]) -> list[Appended]:
         rows = [(number, event) for number, job in enumerate(group) for event in job.events]
@@ -192,7 +210,9 @@ class GroupWriter:
 
     def _connect(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self._dsn, autocommit=True, application_name="daybook log")
+            self._connection = psycopg.connect(
+                self._dsn, autocommit=True, application_name="daybook log", connect_timeout=CONNECT_TIMEOUT_S
+            )
         return self._connection
 
     def _drop_connection(self) -> None:

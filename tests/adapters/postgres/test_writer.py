@@ -1,6 +1,7 @@
 """The group writer: who waits is told once, in one waking, and nobody's going away or misfit harms another."""
 
 import asyncio
+import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -36,7 +37,12 @@ def writer(database: Database) -> Iterator[GroupWriter]:
 
 
 def new(stream: str, version: int | None = 1) -> NewEvent:
-    return NewEvent(stream, version, Sealed("topic", f"state of {stream}".encode(), b"key"))
+    return NewEvent(stream, version, Sealed("topic", f"state of {stream!a}".encode(), b"key"))
+
+
+def terminate(database: Database, process: int) -> None:
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        owner.execute("SELECT pg_terminate_backend(%s)", [process])
 
 
 def stored(database: Database) -> list[tuple[str, int]]:
@@ -114,6 +120,52 @@ def test_event_loops_and_threads_share_groups_and_get_their_own_answers(
         told = [answer for future in (*loops, *others) for answer in future.result(TIMEOUT_S)]
     assert [answer.versions for answer in told] == [(version,) for version in range(1, 51)] * 4
     assert sorted(answer.positions[0] for answer in told) == list(range(1, 201))
+
+
+@pytest.mark.parametrize("version", [1, None])
+def test_what_was_committed_before_its_answer_was_lost_is_stored_once(
+    database: Database, writer: GroupWriter, version: int | None
+) -> None:
+    event = new("s", version)
+    with held_head(database) as owner:
+        answer = writer.submit([event])
+        # Whoever reads the log can't tell this from the writer's own commit.
+        owner.execute(
+            "SELECT FROM log.append('{0}', '{s}', '{null}', '{topic}', %b::bytea[], '{key}', '{null}', '{null}')",
+            [[event.sealed.state]],
+        )
+        terminate(database, waiting_writer(database))
+    assert answer.result(TIMEOUT_S) == Appended("stored", (1,), (1,))
+    assert stored(database) == [("s", 1)]
+
+
+@pytest.mark.parametrize("version", [1, None])
+def test_what_was_not_committed_when_its_answer_was_lost_is_stored_once(
+    database: Database, writer: GroupWriter, version: int | None
+) -> None:
+    with held_head(database):
+        answer = writer.submit([new("s", version)])
+        terminate(database, waiting_writer(database))
+    assert answer.result(TIMEOUT_S) == Appended("stored", (1,), (1,))
+    assert stored(database) == [("s", 1)]
+
+
+# Refused by the client library, by its encoding, by the server; the last is an OperationalError that never passes.
+UNFIT = {"NUL": "a\0b", "half a character": "\ud800", "too long for an index": secrets.token_hex(3_000)}
+
+
+@pytest.mark.parametrize("stream", UNFIT.values(), ids=UNFIT.keys())
+def test_a_command_that_does_not_fit_fails_alone_in_its_group(
+    database: Database, writer: GroupWriter, stream: str
+) -> None:
+    with held_head(database):
+        first = writer.submit([new("first")])
+        waiting_writer(database)
+        before, unfit, after = (writer.submit([new(name)]) for name in ("before", stream, "after"))
+    assert [answer.result(TIMEOUT_S).positions for answer in (first, before, after)] == [(1,), (2,), (3,)]
+    with pytest.raises((psycopg.Error, UnicodeError)):
+        unfit.result(TIMEOUT_S)
+    assert stored(database) == [("first", 1), ("before", 1), ("after", 1)]
 
 
 def test_a_closed_log_says_so_at_once(writer: GroupWriter) -> None:

@@ -27,7 +27,7 @@ _SECRET_CONTEXT = b"daybook secret"
 
 
 class Unreadable(Exception):
-    """The sealed bytes can't be opened: wrong or destroyed key, another stream or topic, unknown format or kind."""
+    """The sealed bytes can't be opened: wrong or destroyed key, other stream or topic, unknown format, not whole."""
 
 
 class Sealed(NamedTuple):
@@ -50,11 +50,14 @@ class Codec:
         self._local = threading.local()
 
     def seal(self, stream: str, event: Event) -> Sealed:
-        """Seal an event for its stream under a fresh key."""
+        """Seal an event for its stream under a fresh key. Raises ValueError when it is larger than 8 MiB."""
         topic = topic_of(event)
+        plain = self._encoder.encode(event)
+        if len(plain) > EVENT_BYTES_MAX:
+            raise ValueError(f"{topic} of {len(plain)} bytes is more than an event may have")
         random = os.urandom(KEY_BYTES + 2 * NONCE_BYTES)
         key, nonce, wrap_nonce = random[:32], random[32:44], random[44:]
-        packed = self._compressor().compress(self._encoder.encode(event))
+        packed = self._compressor().compress(plain)
         state = FORMAT + nonce + AESGCM(key).encrypt(nonce, packed, self._bound_to(stream, topic))
         return Sealed(topic, state, wrap_nonce + self._master.encrypt(wrap_nonce, key, _WRAP_CONTEXT))
 
@@ -69,10 +72,11 @@ class Codec:
         try:
             key = self._master.decrypt(wrapped_key[:NONCE_BYTES], wrapped_key[NONCE_BYTES:], _WRAP_CONTEXT)
             packed = AESGCM(key).decrypt(state[1:13], state[13:], self._bound_to(stream, topic))
+            return self._decoders[topic].decode(self._unpacked(packed))
         except InvalidTag as error:
             raise Unreadable("wrong key, or not this stream and topic") from error
-        plain = self._decompressor().decompress(packed, max_output_size=EVENT_BYTES_MAX)
-        return self._decoders[topic].decode(plain)
+        except (ValueError, zstandard.ZstdError, msgspec.MsgspecError) as error:
+            raise Unreadable(f"not what was sealed: {error}") from error
 
     def wrap_secret(self, secret: bytes) -> bytes:
         """Wrap a secret that rests in the database (a private key, the pepper)."""
@@ -88,6 +92,12 @@ class Codec:
 
     def _bound_to(self, stream: str, topic: str) -> bytes:
         return self._encoder.encode([stream, topic])
+
+    def _unpacked(self, packed: bytes) -> bytes:
+        # A frame that names its size gets as much memory as it names, whatever max_output_size says.
+        if zstandard.frame_content_size(packed) > EVENT_BYTES_MAX:
+            raise ValueError("larger than an event may be")
+        return self._decompressor().decompress(packed, max_output_size=EVENT_BYTES_MAX)
 
     def _compressor(self) -> zstandard.ZstdCompressor:
         if not hasattr(self._local, "compressor"):

@@ -10,7 +10,6 @@ from typing import Any, LiteralString
 
 import msgspec
 import psycopg
-import zstandard
 from psycopg import sql
 
 from adapters.codec import Codec, Unreadable
@@ -173,7 +172,7 @@ class LogReader:
         event, unreadable = None, None
         try:
             event = self._codec.open(stream, topic, state, wrapped_key)
-        except (Unreadable, msgspec.MsgspecError, zstandard.ZstdError, ValueError) as error:
+        except Unreadable as error:
             unreadable = str(error)
         return Entry(
             position=position,

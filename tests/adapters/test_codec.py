@@ -2,11 +2,14 @@
 
 import os
 
+import msgspec
 import pytest
+import zstandard
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.codec import Codec, Pepper, Unreadable
+from adapters.codec import EVENT_BYTES_MAX, FORMAT, KEY_BYTES, NONCE_BYTES, Codec, Pepper, Unreadable
 from domain.activity import ActivityReceived, Evidence
 from domain.follow import FollowRequested
 from tests.database import MASTER_KEY
@@ -60,6 +63,56 @@ def test_an_unknown_kind_is_said_to_be_unknown() -> None:
     _, state, key = codec.seal(STREAM, EVENT)
     with pytest.raises(Unreadable, match="unknown kind"):
         codec.open(STREAM, "poll.voted", state, key)
+
+
+def sealed_by_hand(packed: bytes) -> tuple[bytes, bytes]:
+    """State and wrapped key of bytes that no `seal` would make, under the right keys and for the right stream."""
+    key, nonce = os.urandom(KEY_BYTES), bytes(NONCE_BYTES)
+    bound_to = msgspec.msgpack.encode([STREAM, "follow.requested"])
+    wrapped_key = nonce + AESGCM(MASTER_KEY).encrypt(nonce, key, b"daybook event key")
+    return FORMAT + nonce + AESGCM(key).encrypt(nonce, packed, bound_to), wrapped_key
+
+
+@pytest.mark.parametrize("length", [0, 5, NONCE_BYTES, NONCE_BYTES + 15])
+def test_a_key_or_a_state_cut_short_is_unreadable(length: int) -> None:
+    topic, state, key = codec.seal(STREAM, EVENT)
+    assert key is not None
+    with pytest.raises(Unreadable):
+        codec.open(STREAM, topic, state, key[:length])
+    with pytest.raises(Unreadable):
+        codec.open(STREAM, topic, state[:length], key)
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"",
+        b"no frame",
+        zstandard.compress(b"no MessagePack"),
+        zstandard.compress(msgspec.msgpack.encode({"follower": "x"})),
+    ],
+    ids=["nothing", "no frame", "no MessagePack", "another shape"],
+)
+def test_what_was_sealed_otherwise_is_unreadable(packed: bytes) -> None:
+    state, key = sealed_by_hand(packed)
+    with pytest.raises(Unreadable, match="not what was sealed"):
+        codec.open(STREAM, "follow.requested", state, key)
+
+
+@pytest.mark.parametrize("size_named", [True, False])
+def test_a_small_frame_of_a_huge_event_is_not_unpacked(size_named: bool) -> None:
+    packer = zstandard.ZstdCompressor(write_content_size=size_named).compressobj(
+        size=EVENT_BYTES_MAX + 1 if size_named else -1
+    )
+    state, key = sealed_by_hand(packer.compress(bytes(EVENT_BYTES_MAX + 1)) + packer.flush())
+    assert len(state) < 10_000
+    with pytest.raises(Unreadable, match="larger than" if size_named else "not what was sealed"):
+        codec.open(STREAM, "follow.requested", state, key)
+
+
+def test_an_event_that_could_not_be_opened_again_is_not_sealed() -> None:
+    with pytest.raises(ValueError, match="more than an event may have"):
+        codec.seal(STREAM, FollowRequested(follower=1, followee=2, request="r" * EVENT_BYTES_MAX))
 
 
 def test_secrets_open_only_under_the_master_key_that_wrapped_them() -> None:

@@ -6,7 +6,6 @@ Positions are dense and in commit order, because the head's row is both the coun
 
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Thread
 from typing import Any, LiteralString
 from uuid import UUID
@@ -46,15 +45,11 @@ _HEAD: LiteralString = "SELECT nullif(position, 0) FROM log.head"
 _BIGGEST = 2**63 - 1
 
 
-@dataclass(frozen=True)
-class SealedEvent(StoredEvent):
-    """A stored event together with the wrapped key that opens it."""
-
-    wrapped_key: bytes = b""
-
-
 class LogRecorder(ApplicationRecorder):
-    """Appends through the group writer, reads through a small pool. Raises the library's persistence errors."""
+    """The library-shaped face of the log, for its contract tests and for tools; the server appends by GroupWriter.
+
+    Its events come without keys, so nobody can open what they seal. Raises the library's persistence errors.
+    """
 
     def __init__(self, dsn: str) -> None:
         super().__init__()
@@ -180,6 +175,4 @@ def new_events(stream: str, expected_version: int, sealed: Iterable[Sealed]) -> 
 
 
 def _new(event: StoredEvent, version: int | None) -> NewEvent:
-    wrapped_key = event.wrapped_key if isinstance(event, SealedEvent) else None
-    sealed = Sealed(event.topic, event.state, wrapped_key)
-    return NewEvent(str(event.originator_id), version, sealed)
+    return NewEvent(str(event.originator_id), version, Sealed(event.topic, event.state, wrapped_key=None))

@@ -35,6 +35,7 @@ from adapters.postgres.seen_signatures import SeenSignatures
 from adapters.postgres.tokens import TokenCache, keep_current
 from adapters.postgres.users import UserStore
 from adapters.postgres.writer import GroupWriter
+from adapters.tasks import end
 from domain.dispatch import Concept, Decided, Dispatch
 from projections.catalogue import PROJECTIONS
 from projections.usage import Usage, usage
@@ -126,8 +127,7 @@ class Server:
             async with self.reads.running(), self.refusals.running(), self.seen_signatures.running():
                 yield
         finally:
-            current.cancel()
-            await asyncio.gather(current, return_exceptions=True)
+            await end(current)
             await self.keys.aclose()
             await transport.aclose()
             await asyncio.to_thread(self._writer.close)

@@ -16,6 +16,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from adapters.postgres import generations, projecting
+from adapters.tasks import end
 from adapters.unavailable import Unavailable
 from projections.query import Query
 
@@ -117,10 +118,7 @@ class Reads:
             await ready.wait()
             yield
         finally:
-            ending = [following, *self._draining]
-            for task in ending:
-                task.cancel()
-            await asyncio.gather(*ending, return_exceptions=True)
+            await end(following, *self._draining)
             for pool in self._pools.values():
                 await pool.close()
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from adapters.postgres.short_statements import Pool, ShortStatements
+from adapters.tasks import end
 from adapters.unavailable import Unavailable
 
 HOSTS_AN_HOUR_MAX = 1_000
@@ -87,8 +88,7 @@ class Refusals:
         try:
             yield
         finally:
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
+            await end(writing)
             await self._write()
 
     async def _keep_writing(self) -> None:

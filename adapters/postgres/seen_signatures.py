@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from adapters.activitypub.signatures import LIFE_MAX, SKEW
 from adapters.postgres.short_statements import Pool, ShortStatements
+from adapters.tasks import end
 from adapters.unavailable import Unavailable
 
 # A signature may be made an hour from now and live for twelve more; from then on the check of its time refuses it.
@@ -35,8 +36,7 @@ class SeenSignatures:
         try:
             yield
         finally:
-            forgetting.cancel()
-            await asyncio.gather(forgetting, return_exceptions=True)
+            await end(forgetting)
 
     async def _keep_forgetting(self) -> None:
         while True:

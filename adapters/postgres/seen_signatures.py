@@ -22,8 +22,9 @@ _FORGET = "DELETE FROM app.signatures WHERE seen_at < now() - %(kept_for)s"
 class SeenSignatures:
     """Keeps the memory of signatures as short as it may be. Nothing is deleted outside of `running` or `forget`."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, every_s: float = FORGET_EVERY_S) -> None:
         self._sql = ShortStatements(pool)
+        self._every_s = every_s
 
     async def forget(self) -> int:
         """Delete what is too old to be replayed; gives how many. Raises Unavailable."""
@@ -31,7 +32,7 @@ class SeenSignatures:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Forget at once, and every five minutes while this is open."""
+        """Forget every five minutes while this is open; what runs for less long has no part in it."""
         forgetting = asyncio.create_task(self._keep_forgetting(), name="forget signatures")
         try:
             yield
@@ -40,8 +41,8 @@ class SeenSignatures:
 
     async def _keep_forgetting(self) -> None:
         while True:
+            await asyncio.sleep(self._every_s)
             try:
                 await self.forget()
             except Unavailable as error:
                 _log.warning("old signatures can't be forgotten: %s", error)
-            await asyncio.sleep(FORGET_EVERY_S)

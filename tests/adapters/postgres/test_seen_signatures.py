@@ -46,6 +46,6 @@ async def test_a_signature_is_forgotten_when_it_could_no_longer_be_taken(pool: P
 
 @pytest.mark.usefixtures("two_seen")
 async def test_a_running_server_forgets_by_itself(pool: Pool) -> None:
-    async with asyncio.timeout(TIMEOUT_S), SeenSignatures(pool).running():
+    async with asyncio.timeout(TIMEOUT_S), SeenSignatures(pool, every_s=0).running():
         while await remembered(pool) != [b"fresh"]:
             pass

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-import msgspec
 import psycopg
 
 from adapters.codec import Codec, Unreadable
@@ -125,7 +124,7 @@ class ReadingAhead:
     ) -> Recorded:
         try:
             event = self._codec.open(stream, topic, state, wrapped_key)
-        except (Unreadable, msgspec.MsgspecError) as error:
+        except Unreadable as error:
             event = UnreadableEvent(reason=str(error))
         return Recorded(position, stream, version, event)
 

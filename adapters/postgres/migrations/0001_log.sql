@@ -66,9 +66,10 @@ DECLARE
 BEGIN
     SELECT h.position INTO last FROM log.head h FOR UPDATE;
 
+    -- First judge and number, without the bodies, which would be sorted along.
     WITH given AS (
-        SELECT * FROM unnest(command, stream, version, topic, state, wrapped_key, once, signature)
-            WITH ORDINALITY AS g(command, stream, version, topic, state, wrapped_key, once, signature, ordinal)
+        SELECT * FROM unnest(command, stream, version, once, signature)
+            WITH ORDINALITY AS g(command, stream, version, once, signature, ordinal)
     ), judged AS (
         SELECT g.*,
             CASE
@@ -84,39 +85,42 @@ BEGIN
             END AS objection
         FROM given g
     ), alone AS (
-        SELECT j.command, bool_or(j.objection IS NOT NULL) OVER (PARTITION BY j.command) AS barred,
-               j.ordinal, j.stream, j.version
-        FROM judged j
+        SELECT j.*, bool_or(j.objection IS NOT NULL) OVER (PARTITION BY j.command) AS barred FROM judged j
     ), raced AS (
-        SELECT a.ordinal, a.version IS NOT NULL
-               AND row_number() OVER (PARTITION BY a.stream, a.version ORDER BY a.ordinal) > 1 AS lost
-        FROM alone a WHERE NOT a.barred
+        SELECT a.*, NOT a.barred AND a.version IS NOT NULL
+            AND row_number() OVER (PARTITION BY a.barred, a.stream, a.version ORDER BY a.ordinal) > 1 AS lost
+        FROM alone a
     ), settled AS (
-        SELECT j.*, CASE
-            WHEN bool_or(j.objection IS NOT NULL OR coalesce(r.lost, false)) OVER (PARTITION BY j.command)
-            THEN coalesce(j.objection, 'conflict') ELSE 'stored' END AS outcome
-        FROM judged j LEFT JOIN raced r USING (ordinal)
+        SELECT r.*, CASE WHEN r.barred OR bool_or(r.lost) OVER (PARTITION BY r.command)
+            THEN coalesce(r.objection, 'conflict') ELSE 'stored' END AS outcome
+        FROM raced r
     ), numbered AS (
-        SELECT s.*, last + row_number() OVER (ORDER BY s.ordinal) AS position,
-            coalesce(s.version, coalesce((
+        SELECT s.ordinal, s.outcome, CASE WHEN s.outcome = 'stored' THEN
+            last + count(*) FILTER (WHERE s.outcome = 'stored') OVER (ORDER BY s.ordinal) END AS position,
+            CASE WHEN s.outcome = 'stored' THEN coalesce(s.version, coalesce((
                 SELECT max(e.originator_version) FROM log.events e WHERE e.originator_id = s.stream), 0)
-                + row_number() OVER (PARTITION BY s.stream ORDER BY s.ordinal)) AS new_version
-        FROM settled s WHERE s.outcome = 'stored'
-    ), stored AS (
-        INSERT INTO log.events (originator_id, originator_version, topic, state, notification_id, digest, once)
-        SELECT n.stream, n.new_version, n.topic, n.state, n.position, sha256(n.state), n.once
-        FROM numbered n ORDER BY n.position
+                + count(*) FILTER (WHERE s.outcome = 'stored') OVER (PARTITION BY s.stream ORDER BY s.ordinal))
+            END AS new_version
+        FROM settled s
+    )
+    SELECT array_agg(n.outcome ORDER BY n.ordinal), array_agg(n.position ORDER BY n.ordinal),
+           array_agg(n.new_version ORDER BY n.ordinal), count(n.position)
+    INTO outcomes, positions, versions, added
+    FROM numbered n;
+
+    -- Then store, in the order given.
+    WITH given AS (
+        SELECT * FROM unnest(stream, versions, topic, state, positions, once, wrapped_key, signature)
+            AS g(stream, version, topic, state, position, once, wrapped_key, signature)
+        WHERE g.position IS NOT NULL
     ), keyed AS (
         INSERT INTO keys.event_keys (position, wrapped_key)
-        SELECT n.position, n.wrapped_key FROM numbered n WHERE n.wrapped_key IS NOT NULL ORDER BY n.position
+        SELECT g.position, g.wrapped_key FROM given g WHERE g.wrapped_key IS NOT NULL
     ), signed AS (
-        INSERT INTO app.signatures (key)
-        SELECT n.signature FROM numbered n WHERE n.signature IS NOT NULL
+        INSERT INTO app.signatures (key) SELECT g.signature FROM given g WHERE g.signature IS NOT NULL
     )
-    SELECT array_agg(s.outcome ORDER BY s.ordinal), array_agg(n.position ORDER BY s.ordinal),
-           array_agg(n.new_version ORDER BY s.ordinal), count(n.position)
-    INTO outcomes, positions, versions, added
-    FROM settled s LEFT JOIN numbered n USING (ordinal);
+    INSERT INTO log.events (originator_id, originator_version, topic, state, notification_id, digest, once)
+    SELECT g.stream, g.version, g.topic, g.state, g.position, sha256(g.state), g.once FROM given g;
 
     IF added > 0 THEN
         UPDATE log.head SET position = last + added;

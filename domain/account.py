@@ -76,6 +76,7 @@ class ProfileChanged(Event, frozen=True, tag="account.profile_changed"):
     profile: Profile
     actor_type: ActorType = "Person"
     endpoints: Endpoints | None = None
+    changed_at: datetime | None = None
 
 
 class KeyAdded(Event, frozen=True, tag="account.key_added"):
@@ -84,6 +85,7 @@ class KeyAdded(Event, frozen=True, tag="account.key_added"):
     account: int
     key_id: str
     public_key_pem: str
+    added_at: datetime | None = None
 
 
 class RegisterAccount(Command, frozen=True):
@@ -156,13 +158,14 @@ def decide(state: Account, command: AccountCommand, now: datetime) -> Sequence[A
             if command.profile == state.profile:
                 return []
             _check_profile(command.profile)
-            return [ProfileChanged(account=command.account, profile=command.profile)]
+            return [ProfileChanged(account=command.account, profile=command.profile, changed_at=now)]
         case AddKey():
             if command.key_id in state.keys:
                 return []
             if len(state.keys) >= KEYS_MAX:
                 raise Refused(f"An account has at most {KEYS_MAX} keys")
-            return [KeyAdded(account=command.account, key_id=command.key_id, public_key_pem=command.public_key_pem)]
+            pem = command.public_key_pem
+            return [KeyAdded(account=command.account, key_id=command.key_id, public_key_pem=pem, added_at=now)]
         case _:
             assert_never(command)
 

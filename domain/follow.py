@@ -1,6 +1,7 @@
 """Following: one actor asks, the other accepts or rejects, either ends it.
 
-`follower` and `followee` are account ids, `request` is the URI of the activity that asked. An answer applies to the
+`follower` and `followee` are account ids, `request` is the URI of the activity that asked, the time that of a decision
+made here. An answer applies to the
 very request it names and to no other, so one that was overtaken by an Undo does no harm.
 """
 
@@ -20,6 +21,7 @@ class FollowRequested(Event, frozen=True, tag="follow.requested"):
     follower: int
     followee: int
     request: str
+    requested_at: datetime | None = None
 
 
 class FollowAccepted(Event, frozen=True, tag="follow.accepted"):
@@ -28,6 +30,7 @@ class FollowAccepted(Event, frozen=True, tag="follow.accepted"):
     follower: int
     followee: int
     request: str
+    accepted_at: datetime | None = None
 
 
 class FollowRejected(Event, frozen=True, tag="follow.rejected"):
@@ -36,6 +39,7 @@ class FollowRejected(Event, frozen=True, tag="follow.rejected"):
     follower: int
     followee: int
     request: str
+    rejected_at: datetime | None = None
 
 
 class FollowEnded(Event, frozen=True, tag="follow.ended"):
@@ -44,6 +48,7 @@ class FollowEnded(Event, frozen=True, tag="follow.ended"):
     follower: int
     followee: int
     request: str
+    ended_at: datetime | None = None
 
 
 class RequestFollow(Command, frozen=True):
@@ -103,14 +108,16 @@ def decide(state: Follow, command: FollowCommand, now: datetime) -> Sequence[Fol
         case RequestFollow() if state.stage is not Stage.NONE:
             return []
         case RequestFollow():
-            pair = command.follower, command.followee
-            asked = FollowRequested(follower=pair[0], followee=pair[1], request=command.request)
-            accepted = FollowAccepted(follower=pair[0], followee=pair[1], request=command.request)
-            return [asked] if command.needs_approval else [asked, accepted]
+            follower, followee, request = command.follower, command.followee, command.request
+            asked = FollowRequested(follower=follower, followee=followee, request=request, requested_at=now)
+            if command.needs_approval:
+                return [asked]
+            return [asked, FollowAccepted(follower=follower, followee=followee, request=request, accepted_at=now)]
         case EndFollow() if state.stage is Stage.NONE:
             return []
         case EndFollow():
-            return [FollowEnded(follower=command.follower, followee=command.followee, request=state.request)]
+            follower, followee = command.follower, command.followee
+            return [FollowEnded(follower=follower, followee=followee, request=state.request, ended_at=now)]
         case _:
             assert_never(command)
 

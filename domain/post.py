@@ -73,6 +73,7 @@ class PostDeleted(Event, frozen=True, tag="post.deleted"):
 
     post: int
     author: int
+    deleted_at: datetime | None = None
 
 
 class PublishPost(Command, frozen=True):
@@ -154,7 +155,7 @@ def decide(state: Post, command: PostCommand, now: datetime) -> Sequence[PostEve
             if state.deleted and state.author == command.deleter:
                 return []
             _check_owner(state, command.deleter)
-            return [PostDeleted(post=command.post, author=command.deleter)]
+            return [PostDeleted(post=command.post, author=command.deleter, deleted_at=now)]
         case _:
             assert_never(command)
 

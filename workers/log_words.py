@@ -14,7 +14,21 @@ from workers.log_parties import activity_of
 
 WORD_MAX = 300
 # What events call their time. A post that was edited before it came also has the time of that.
-_TIMES = ("received_at", "registered_at", "published_at", "fetched_at", "founded_at", "edited_at")
+_TIMES = (
+    "received_at",
+    "registered_at",
+    "published_at",
+    "fetched_at",
+    "founded_at",
+    "edited_at",
+    "deleted_at",
+    "requested_at",
+    "accepted_at",
+    "rejected_at",
+    "ended_at",
+    "changed_at",
+    "added_at",
+)
 
 
 def sentence(entry: Entry, names: Names) -> str:

@@ -19,9 +19,9 @@ from domain.follow import (
 from tests.domain.deciding import NOW, decided, folded
 
 PAIR = {"follower": 1, "followee": 2}
-requested = FollowRequested(**PAIR, request="r1")
-accepted = FollowAccepted(**PAIR, request="r1")
-ended = FollowEnded(**PAIR, request="r1")
+requested = FollowRequested(**PAIR, request="r1", requested_at=NOW)
+accepted = FollowAccepted(**PAIR, request="r1", accepted_at=NOW)
+ended = FollowEnded(**PAIR, request="r1", ended_at=NOW)
 
 
 def request(name: str = "r1", needs_approval: bool = False) -> RequestFollow:

@@ -22,7 +22,7 @@ def edit(text: str = "better", editor: int = 1) -> EditPost:
 
 
 published = decided(post, given=[], when=publish())[0]
-deleted = PostDeleted(post=5, author=1)
+deleted = PostDeleted(post=5, author=1, deleted_at=NOW)
 
 
 def test_what_is_published_says_when_by_whom_and_to_whom() -> None:

@@ -37,7 +37,7 @@ HOSTILE = [
 def test_a_request_to_follow_shows_the_id_that_an_accept_must_name(operator: Operator) -> None:
     operator.append("follow:7:8", FollowRequested(follower=7, followee=8, request=REQUEST))
     (line,) = operator.lines("--topic", "follow.requested")
-    assert line["event"] == {"follower": 7, "followee": 8, "request": REQUEST}
+    assert line["event"] == {"follower": 7, "followee": 8, "request": REQUEST, "requested_at": None}
 
 
 def test_an_event_stands_there_with_what_came_of_it(operator: Operator) -> None:
@@ -127,7 +127,7 @@ def test_the_tail_shows_what_is_appended_until_ctrl_c(operator: Operator) -> Non
     )
     assert process.stdout is not None
     with process.stdout:
-        assert process.stdout.readline().startswith("event 3: ")
+        assert process.stdout.readline().startswith("event 3, ")
         position = operator.receive(FOLLOW)
         assert process.stdout.readline().startswith(f"event {position}, ")
         process.send_signal(signal.SIGINT)

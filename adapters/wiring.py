@@ -83,7 +83,7 @@ class Server:
         self.actor_keys = ActorKeys(self.pool)
         self.refusals = Refusals(self.pool, now)
         self.seen_signatures = SeenSignatures(self.pool)
-        self.reads = Reads(dsn)
+        self.reads = Reads(dsn, beside=[self.pool])
         self.positions = Positions(settings.redis_url)
         self.idempotency = Idempotency(settings.redis_url)
         self._dsn = dsn

@@ -70,10 +70,14 @@ class View:
 
 
 class Reads:
-    """The read side of a process. `running` keeps it current; outside of it nothing can be read."""
+    """The read side of a process. `running` keeps it current; outside of it nothing can be read.
 
-    def __init__(self, dsn: str) -> None:
+    `beside` are the process's other pools: after a restart of the database their broken connections are replaced too.
+    """
+
+    def __init__(self, dsn: str, beside: Sequence[Pool] = ()) -> None:
         self._dsn = dsn
+        self._beside = beside
         self._pools: dict[int, Pool] = {}
         self._live: int | None = None
         self._projected: dict[int, int] = {}
@@ -132,6 +136,8 @@ class Reads:
                     self._projected.clear()
                     await connection.execute(f"LISTEN {generations.CHANNEL}")
                     await connection.execute(f"LISTEN {projecting.CHANNEL}")
+                    for pool in (*self._pools.values(), *self._beside):
+                        await pool.check()
                     await self._refresh(connection)
                     ready.set()
                     while True:

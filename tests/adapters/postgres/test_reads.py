@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
+from psycopg_pool import AsyncConnectionPool
 
 from adapters.postgres import generations
 from adapters.postgres.generations import Generation
-from adapters.postgres.reads import Reads
+from adapters.postgres.reads import Pool, Reads
 from tests.database import APP_ROLE, Database
 
 pytestmark = pytest.mark.anyio
@@ -56,6 +57,20 @@ async def test_a_read_right_after_a_restart_is_answered(reads: Reads, database: 
     assert await reads.view().execute("SELECT 1", []) == [(1,)]
     await asyncio.to_thread(cut_everything, database)
     assert await reads.view().execute("SELECT 1", []) == [(1,)]
+
+
+async def test_the_processs_other_pools_are_mended_too(database: Database, live: Generation) -> None:
+    pool: Pool = AsyncConnectionPool(database.app, min_size=2, open=False, kwargs={"autocommit": True})
+    async with pool:
+        await pool.wait()
+        made = Reads(database.app, beside=[pool])
+        async with made.running():
+            await asyncio.to_thread(cut_everything, database)
+            await asyncio.to_thread(project_to, database, live, 8)
+            assert await made.caught_up(8, PATIENCE_S) == 0
+            for _ in range(2):
+                async with pool.connection() as connection:
+                    assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
 
 
 async def test_a_switch_is_followed_after_every_connection_was_cut(

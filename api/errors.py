@@ -39,7 +39,7 @@ RETRY_SOON_S = 2
 
 UNAUTHORIZED = "The access token is invalid"
 NOT_FOR_APPS = "This method requires an authenticated user"
-OVERTAKEN_RETRY_AFTER_S = 2
+NO_ENDPOINT = "This server doesn't have this endpoint yet"
 
 
 class ApiError(Exception):
@@ -177,7 +177,7 @@ def handlers(pages: Pages) -> dict[int | type[Exception], Handler]:
         return answer(request, _temporary(RETRY_SOON_S))
 
     def framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-        return answer(request, _translated(error))
+        return answer(request, _translated(error, request.scope["path"]))
 
     def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         log.error("unexpected: %s %s", request.method, request.scope["path"], exc_info=error)
@@ -217,9 +217,14 @@ def _internal() -> ApiError:
     return error
 
 
-def _translated(error: HTTPException) -> ApiError:
-    """Litestar's own exceptions in our words; its texts name internals that mean nothing to a client."""
+def _translated(error: HTTPException, path: str) -> ApiError:
+    """Litestar's own exceptions in our words; its texts name internals that mean nothing to a client.
+
+    Where no route is, an app must not be told that the record is gone: it would take a post off its screen.
+    """
     sentences = {404: NotFound.sentence, 405: "Method not allowed", 413: TooLarge.sentence}
+    if path == "/api" or path.startswith("/api/"):
+        sentences |= {404: NO_ENDPOINT, 405: NO_ENDPOINT}
     if error.status_code >= 500:  # noqa: PLR2004 (the border that RFC 9110 §15 draws)
         log.error("unexpected: %s", error, exc_info=error)
         return _internal()

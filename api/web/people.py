@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, get
+from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from markupsafe import Markup
 
@@ -67,9 +68,14 @@ async def post_page(
 
 
 async def _local(server: Book, handle: str) -> AccountRow:
-    """The account of "@name". Raises NotFound for anything else: other paths lead here too."""
+    """The account of "@name".
+
+    Raises NotFound when there is none, NotFoundException for paths that are no handle and lead here too.
+    """
     name = handle.removeprefix("@")
-    if name == handle or "@" in name or len(handle) > HANDLE_CHARACTERS_MAX or "\x00" in name:
+    if name == handle:
+        raise NotFoundException
+    if "@" in name or len(handle) > HANDLE_CHARACTERS_MAX or "\x00" in name:
         raise NotFound
     found = await server.reads.view().row(accounts.account_named(name))
     if found is None:

@@ -14,6 +14,7 @@ from adapters.unavailable import Unavailable
 from api.app import create_routes
 from api.auth import AnyViewer, TheViewer, bearer_token, may_have, needs, undeclared
 from api.auth_scopes import SCOPES, has_scope
+from api.errors import NO_ENDPOINT
 from domain.events import NotFound, Refused
 from domain.ports import Conflict, FactsBehind
 from tests.api.composition import TestServer, browsing, register, token_for
@@ -154,7 +155,15 @@ async def test_each_kind_of_failure_is_one_sentence_in_json(
     assert ("secret detail" in caplog.text) == (how == "bug")
 
 
-@pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/", "/api", "/oauth/token/x", "/nodeinfo/9"])
+@pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/v1/statuses/1/context", "/api/v9", "/api/", "/api"])
+async def test_an_endpoint_that_is_not_there_is_not_taken_for_a_post_that_is_gone(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    answer = await client.get(path, headers={"accept": "text/html"})
+    assert (answer.status_code, answer.json()) == (404, {"error": NO_ENDPOINT})
+
+
+@pytest.mark.parametrize("path", ["/oauth/token/x", "/nodeinfo/9"])
 async def test_an_unknown_path_for_programs_is_json(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path, headers={"accept": "text/html"})
     assert (answer.status_code, answer.json()) == (404, {"error": "Record not found"})
@@ -168,8 +177,11 @@ async def test_an_unknown_page_is_a_page_for_those_who_read_pages(client: httpx.
     assert (await client.get("/nowhere")).json() == {"error": "Record not found"}
 
 
-async def test_a_wrong_method_is_json_too(client: httpx.AsyncClient) -> None:
+async def test_a_wrong_method_is_json_too_and_names_the_right_ones(client: httpx.AsyncClient) -> None:
     answer = await client.delete("/api/v2/instance")
+    assert (answer.status_code, answer.json()) == (405, {"error": NO_ENDPOINT})
+    assert "GET" in answer.headers["allow"]
+    answer = await client.delete("/oauth/token")
     assert (answer.status_code, answer.json()) == (405, {"error": "Method not allowed"})
 
 

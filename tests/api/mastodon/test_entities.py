@@ -108,7 +108,7 @@ async def test_what_clients_ask_at_their_start_is_there_and_empty(world: World) 
     assert await alice.get("/api/v1/markers") == {}
     assert (await alice.get("/api/v1/preferences"))["posting:default:visibility"] == "public"
     assert await alice.get("/api/v1/push/subscription", 404) == {"error": "Record not found"}
-    assert await alice.get("/api/v1/no/such/thing", 404) == {"error": "Record not found"}
+    assert await alice.get("/api/v1/no/such/thing", 404) == {"error": "This server doesn't have this endpoint yet"}
 
 
 async def test_what_needs_somebody_is_closed_to_anybody_and_to_narrow_tokens(world: World) -> None:

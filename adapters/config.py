@@ -28,6 +28,7 @@ KNOWN = {
     "DAYBOOK_MASTER_KEY": "master_key",
     "DAYBOOK_NAME_MAP": "name_map",
     "DAYBOOK_PORT": "port",
+    "DAYBOOK_TRUSTED_PROXIES": "trusted_proxies",
 }
 
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
@@ -43,7 +44,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `domain` is the host, with its port where it isn't the scheme's own; `data` is absolute; `database_url` is the
     owner's (it may migrate), `database_app_url` the role's that may only append and project; `name_map` gives
-    (address, port) for names used in trials, every address a loopback one.
+    (address, port) for names used in trials, every address a loopback one; `trusted_proxies` are networks (CIDR) whose
+    peers say truly whom they speak for.
     """
 
     domain: str = "localhost:3000"
@@ -55,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: str | None = None
     master_key: str | None = None
     name_map: dict[str, tuple[str, int]] = {}
+    trusted_proxies: tuple[str, ...] = ()
 
     @property
     def loopback(self) -> bool:
@@ -85,6 +88,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         redis_url=_url("REDIS_URL", environ, REDIS_SCHEMES),
         master_key=environ.get("DAYBOOK_MASTER_KEY") or None,
         name_map=_name_map(environ.get("DAYBOOK_NAME_MAP") or ""),
+        trusted_proxies=_networks(environ.get("DAYBOOK_TRUSTED_PROXIES") or ""),
     )
 
 
@@ -130,6 +134,16 @@ def _address(name: str, text: str) -> str:
         return str(ipaddress.ip_address(text.strip("[]")))
     except ValueError as error:
         raise SettingsError(f"{name} must be an IP address such as 127.0.0.1 or ::, not {text!r}.") from error
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    try:
+        return tuple(str(ipaddress.ip_network(entry)) for entry in entries)
+    except ValueError as error:
+        raise SettingsError(
+            f"DAYBOOK_TRUSTED_PROXIES must be addresses or networks such as 127.0.0.1,10.1.0.0/16, not {text!r}."
+        ) from error
 
 
 def _domain(text: str) -> str:

@@ -97,7 +97,7 @@ def create_routes(server: Server, more: Sequence[HTTPRouteHandler] = ()) -> Lite
 
     Raises AssertionError when a route under /api declares no scope.
     """
-    pages, log_ins = Pages(server.settings.domain), LogInLimit()
+    pages, log_ins = Pages(server.settings.domain), LogInLimit(server.settings.trusted_proxies)
 
     @asynccontextmanager
     async def running(_: Litestar) -> AsyncGenerator[None]:

@@ -97,7 +97,8 @@ async def _log_in(
     if not browser.is_ours(step.form_token):
         return _log_in_page(pages, browser, step, wanted, problem=STALE, status_code=403)
     try:
-        log_ins.count(request.client.host if request.client else "local", server.now())
+        peer = request.client.host if request.client else "local"
+        log_ins.count(peer, server.now(), request.headers.getall("x-forwarded-for", []))
     except TooManyRequests as limit:
         problem = f"Too many tries. Please wait {int(limit.headers['Retry-After']) // 60 + 1} minutes."
         return _log_in_page(pages, browser, step, wanted, problem=problem, status_code=429, headers=limit.headers)

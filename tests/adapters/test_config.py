@@ -42,6 +42,12 @@ def test_a_name_map_gives_an_address_and_a_port_for_each_name() -> None:
     assert settings.name_map == {"a.test": ("127.0.0.1", 3001), "b.test": ("::1", 3002)}
 
 
+def test_proxies_are_trusted_by_address_or_network_and_none_by_default() -> None:
+    settings = load_settings({"DAYBOOK_TRUSTED_PROXIES": "127.0.0.1, ::1,10.1.0.0/16"})
+    assert settings.trusted_proxies == ("127.0.0.1/32", "::1/128", "10.1.0.0/16")
+    assert load_settings({}).trusted_proxies == ()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
@@ -55,6 +61,8 @@ def test_a_name_map_gives_an_address_and_a_port_for_each_name() -> None:
         ("REDIS_URL", "localhost:6379", "begins with redis://"),
         ("DAYBOOK_NAME_MAP", "a.test=10.0.0.1:3001", "not a loopback address"),
         ("DAYBOOK_NAME_MAP", "a.test=127.0.0.1", "must read like"),
+        ("DAYBOOK_TRUSTED_PROXIES", "proxy.example", "addresses or networks such as"),
+        ("DAYBOOK_TRUSTED_PROXIES", "127.0.0.1,10.1.2.3/16", "addresses or networks such as"),
     ],
 )
 def test_what_cannot_be_used_is_answered_by_one_sentence(name: str, value: str, said: str) -> None:

@@ -140,6 +140,43 @@ async def test_log_ins_are_limited_by_the_peer_whatever_headers_say(server: Test
         assert answer.status_code == 302
 
 
+async def test_behind_a_trusted_proxy_one_stranger_locks_nobody_else_out(
+    server: TestServer, database: Database
+) -> None:
+    async with AsyncConnectionPool[Any](database.app, min_size=1, max_size=4, open=False) as pool:
+        # The address that the test client comes from.
+        proxied = TestServer(pool, Settings(trusted_proxies=("127.0.0.0/8",)))
+        async with browsing(proxied) as client:
+            query = request_by(await register(client))
+            page = hidden((await client.get("/oauth/authorize", params=query)).text)
+            fields = {**page, "step": "log-in", "login": "alice", "password": "x" * 2_000}
+            for n in range(ATTEMPTS_MAX + 1):
+                # The first entry is the stranger's own invention, the last the proxy's.
+                stranger = {"X-Forwarded-For": f"10.0.0.{n}, 203.0.113.9"}
+                answer = await client.post("/oauth/authorize", data=fields, headers=stranger)
+            assert answer.status_code == 429
+            somebody = {"X-Forwarded-For": "203.0.113.10"}
+            answer = await client.post("/oauth/authorize", data={**fields, "password": PASSWORD}, headers=somebody)
+            assert answer.status_code == 302
+
+
+def test_what_a_trusted_proxy_forwards_counts_by_its_last_entry_in_the_last_line() -> None:
+    limit = LogInLimit(["10.0.0.0/8", "::1/128"])
+    for n in range(ATTEMPTS_MAX):
+        limit.count("10.1.2.3", NOW, [f"203.0.113.{n}", f"198.51.100.{n},2001:db8::{n:x}"])
+    with pytest.raises(TooManyRequests):
+        limit.count("::ffff:10.1.2.4", NOW, ["2001:db8::ffff"])
+    limit.count("::1", NOW, ["2001:db8:0:1::1"])
+
+
+def test_what_a_trusted_proxy_forwards_counts_as_the_proxy_when_it_is_no_address() -> None:
+    limit = LogInLimit(["10.0.0.1/32"])
+    for n in range(ATTEMPTS_MAX):
+        limit.count("10.0.0.1", NOW, [f"unknown{n}"])
+    with pytest.raises(TooManyRequests):
+        limit.count("10.0.0.1", NOW)
+
+
 def test_ipv6_addresses_count_by_their_network() -> None:
     limit = LogInLimit()
     for n in range(ATTEMPTS_MAX):

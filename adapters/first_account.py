@@ -1,5 +1,7 @@
 """What a fresh instance gets once its schema is there: secrets, read models, its founding, its first account."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
@@ -13,10 +15,11 @@ from adapters.postgres import generations, secrets
 from adapters.wiring import Server
 
 USERNAME = "admin"
+UNSEEN = "first-password-unseen"
 
 
 class Prepared(NamedTuple):
-    """Who can log in; the password only when the account was made just now, since it is kept nowhere."""
+    """Who can log in; the password only when it was set just now, since it is kept nowhere."""
 
     username: str
     email: str | None
@@ -41,22 +44,42 @@ def prepare_database(settings: Settings) -> None:
                 generations.switch(owner, made)
 
 
-async def prepare_instance(settings: Settings) -> Prepared:
+def _show_nobody(prepared: Prepared) -> None:
+    """For callers that take the password from what they are given back."""
+
+
+async def prepare_instance(settings: Settings, show: Callable[[Prepared], None] = _show_nobody) -> Prepared:
     """Found the instance, once, and make its first account when there is none, or only half of one.
 
-    Nobody was shown the password of half an account, so it gets another.
+    `show` gets a new password at the moment it works. Until that has returned a file in the data directory says that
+    nobody may have seen it, and a start that finds the file sets another. So it is with half an account.
     """
     server = Server(settings)
     async with server.running():
         await server.accounts.found(secrets.public_pem(server.instance_key))
         first = await server.users.first()
-        if first is not None and await server.accounts.is_complete(first):
+        complete = first is not None and await server.accounts.is_complete(first)
+        unseen = settings.data / UNSEEN
+        if first is not None and complete and not unseen.exists():
             return Prepared(first.username, first.email, None)
         username = first.username if first else USERNAME
         email = first.email if first else f"{USERNAME}@{settings.domain.partition(':')[0]}"
         password = new_password()
-        await server.accounts.create(username, email, password, role="owner")
-        return Prepared(username, email, password)
+        _mark(unseen)
+        if complete:
+            await server.accounts.set_password(username, password)
+        else:
+            await server.accounts.create(username, email, password, role="owner")
+        prepared = Prepared(username, email, password)
+        show(prepared)
+        unseen.unlink()
+        return prepared
+
+
+def _mark(unseen: Path) -> None:
+    # What is marked is that it was not shown: a data directory that is lost must not cost anybody their password.
+    unseen.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    unseen.touch(mode=0o600)
 
 
 def _log_is_empty(owner: psycopg.Connection) -> bool:

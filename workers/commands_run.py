@@ -2,9 +2,12 @@
 
 import asyncio
 import os
+from functools import partial
+
+from rich.console import Console
 
 from adapters.config import Settings, load_settings
-from adapters.first_account import prepare_database, prepare_instance
+from adapters.first_account import Prepared, prepare_database, prepare_instance
 from adapters.first_start import attached
 from adapters.first_start import migrate as migrate_database
 from workers.up import FirstAccount, console_of
@@ -13,7 +16,8 @@ from workers.up import up as run_everything
 
 def up() -> None:
     """Run the whole instance on this machine until Ctrl-C."""
-    run_everything(load_settings(os.environ), os.environ, _prepare, console_of())
+    console = console_of()
+    run_everything(load_settings(os.environ), os.environ, partial(_prepare, console), console)
 
 
 def project() -> None:
@@ -25,12 +29,18 @@ def project() -> None:
 
 def migrate() -> None:
     """Bring the database that DATABASE_URL names up to date, as its owner."""
-    _prepare(attached(load_settings(os.environ)))
-    console_of().print("The database is up to date.")
+    console = console_of()
+    _prepare(console, attached(load_settings(os.environ)))
+    console.print("The database is up to date.")
 
 
-def _prepare(settings: Settings) -> tuple[Settings, FirstAccount | None]:
+def _prepare(console: Console, settings: Settings) -> tuple[Settings, FirstAccount | None]:
     settings = migrate_database(settings)
     prepare_database(settings)
-    first = asyncio.run(prepare_instance(settings))
+    first = asyncio.run(prepare_instance(settings, partial(_show_password, console)))
     return settings, FirstAccount(username=first.username, email=first.email or first.username, password=first.password)
+
+
+def _show_password(console: Console, first: Prepared) -> None:
+    said = f"The password of @{first.username} is {first.password} (it is kept nowhere: note it down)"
+    console.print(said, markup=False, highlight=False, soft_wrap=True)

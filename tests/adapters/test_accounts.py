@@ -10,7 +10,7 @@ import pytest
 from adapters.accounts import Accounts
 from adapters.config import Settings
 from adapters.embedded.valkey import EmbeddedValkey
-from adapters.first_account import prepare_database, prepare_instance
+from adapters.first_account import Prepared, prepare_database, prepare_instance
 from adapters.postgres.users import KeptKey, User, UserStore
 from adapters.wiring import Server
 from domain.account import AccountRegistered, KeyAdded, RegisterAccount
@@ -134,6 +134,27 @@ async def test_a_first_start_that_died_is_completed_by_the_next_which_prints_a_p
     again = await prepare_instance(settings)
     assert (prepared.username, prepared.email) == ("admin", "admin@localhost") == again[:2]
     assert again.password is None
+    server = Server(settings)
+    async with server.running():
+        await assert_whole(server, ("admin", "admin@localhost", "owner"))
+        assert await may_log_in(server, "admin", prepared.password)
+
+
+async def test_a_password_that_may_have_been_shown_to_nobody_is_replaced_by_the_next_start(settings: Settings) -> None:
+    unseen: list[str | None] = []
+
+    def interrupted(prepared: Prepared) -> None:
+        unseen.append(prepared.password)
+        raise Died
+
+    for _ in range(2):
+        with pytest.raises(Died):
+            await prepare_instance(settings, interrupted)
+    shown: list[Prepared] = []
+    prepared = await prepare_instance(settings, shown.append)
+    assert shown == [prepared]
+    assert prepared.password not in unseen
+    assert (await prepare_instance(settings)).password is None
     server = Server(settings)
     async with server.running():
         await assert_whole(server, ("admin", "admin@localhost", "owner"))

@@ -62,9 +62,12 @@ def check_port(settings: Settings, *, patient: bool) -> None:
     while (error := _listening_fails(settings)) is not None:
         if time.monotonic() >= deadline:
             other = next(port for port in SPARE_PORTS if port != settings.port)
+            # Whatever is founded keeps its domain, which would follow the port.
+            founded = settings.database_url is not None or (settings.data / "postgres" / "PG_VERSION").exists()
+            kept = f"DAYBOOK_DOMAIN={settings.domain} " if founded else ""
             raise NotReady(
                 f"Port {settings.port} on {settings.bind} can't be used ({error.strerror}): "
-                f"free it, or choose another, as in DAYBOOK_PORT={other} make up."
+                f"free it, or choose another, as in `{kept}DAYBOOK_PORT={other} make up`."
             ) from error
         time.sleep(POLL_S)
 

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import shlex
 import signal
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from adapters.config import Settings
+from adapters.config import Settings, host_of, is_loopback
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.processes import EmbeddedError
 from adapters.embedded.valkey import EmbeddedValkey
@@ -27,7 +28,7 @@ ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (an address to re
 
 
 class FirstAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """Who can log in; `password` only when the account was made just now, since it is kept nowhere."""
+    """Who can log in; `password` only when it was set just now, since it is kept nowhere."""
 
     username: str
     email: str
@@ -135,26 +136,37 @@ def _status_of_front_page(settings: Settings) -> int | None:
 
 def show_banner(console: Console, settings: Settings, account: FirstAccount | None) -> None:
     """Say where the instance is, how to log in, and what to try."""
+    command = _command(settings)
     lines = [f"Daybook runs at {settings.origin}", ""]
+    if not _listens_where_it_says(settings):
+        host = f"[{settings.bind}]" if ":" in settings.bind else settings.bind
+        lines += [f"  Listens     {host}:{settings.port}"]
     if account is not None:
-        secret = (
-            account.password or f"the one shown at the first start (`{_command()} account password` sets a new one)"
-        )
+        hint = f"`{command} account password {account.username}` sets a new one"
+        secret = account.password or f"the one shown at the first start ({hint})"
         lines += [f"  Log in as   {account.email}  (@{account.username})", f"  Password    {secret}", ""]
     lines += [
         f"  Try         toot login --instance {settings.origin}",
         "              toot post 'Hello from Daybook'",
         "              toot timelines home",
-        f"              {_command()} log tail",
+        f"              {command} log tail",
         f"  Data        {settings.data} (with master.key, which nothing can be read without: keep a copy)",
         "  Stop        Ctrl-C",
     ]
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
-def _command() -> str:
+def _listens_where_it_says(settings: Settings) -> bool:
+    port = settings.domain.removeprefix(f"[{host_of(settings.domain)}]").rpartition(":")[2]
+    return settings.loopback and is_loopback(settings.bind) and port == str(settings.port)
+
+
+def _command(settings: Settings) -> str:
+    """How to call us from here, about this instance."""
+    here = Path.cwd()
     place = Path(sys.executable).with_name("daybook")
-    return str(place.relative_to(Path.cwd())) if place.is_relative_to(Path.cwd()) else str(place)
+    command = shlex.quote(str(place.relative_to(here) if place.is_relative_to(here) else place))
+    return command if settings.data == here / "data" else f"DAYBOOK_DATA={shlex.quote(str(settings.data))} {command}"
 
 
 def console_of(environ: Mapping[str, str] = os.environ) -> Console:

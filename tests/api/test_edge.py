@@ -260,6 +260,7 @@ async def test_the_instance_documents_hold_what_crashes_clients_when_absent(clie
 async def test_the_front_page_says_what_this_is_and_loads_its_own_style_only(client: httpx.AsyncClient) -> None:
     page = await client.get("/")
     assert "localhost:3000" in page.text and "1,204" in page.text
+    assert "https://www.gnu.org/licenses/agpl-3.0.html" in page.text
     for path in ("/assets/daybook.css", "/assets/icon.svg", "/assets/thumbnail.png"):
         assert (await client.get(path)).status_code == 200
     for path in ("/avatars/original/missing.png", "/headers/original/missing.png"):

@@ -15,7 +15,7 @@ from rich.console import Console
 from adapters.config import Settings, host_of, is_loopback
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.processes import EmbeddedError
-from adapters.embedded.valkey import EmbeddedValkey
+from adapters.embedded.valkey import EmbeddedValkey, why_silent
 from adapters.master_key import load_master_key
 from workers.preflight import check_platform, check_port, only_one
 from workers.supervisor import Command, Part, Stopped, Supervisor, reap_strangers
@@ -49,7 +49,8 @@ def up(settings: Settings, environ: Mapping[str, str], prepare: Prepare, console
         check_port(settings, patient=left_behind)
         load_master_key(settings)  # made before the database that depends on it
         services = _services(settings)
-        supervisor = Supervisor(services, lambda text: console.print(text, style="yellow", markup=False))
+        supervisor = Supervisor(services, lambda text: _warn(console, text))
+        _look_at_redis(settings, console)
         with supervisor.signals():
             try:
                 _run(supervisor, settings, environ, prepare, console)
@@ -77,6 +78,19 @@ def _services(settings: Settings) -> list[Part]:
     postgres = [] if settings.database_url else [EmbeddedPostgres(settings.data)]
     valkey = [] if settings.redis_url else [EmbeddedValkey(settings.data)]
     return [*postgres, *valkey]
+
+
+def _look_at_redis(settings: Settings, console: Console) -> None:
+    if settings.redis_url is not None and (why := why_silent(settings.redis_url)) is not None:
+        _warn(
+            console,
+            f"The server that REDIS_URL names does not answer ({why.rstrip('.')}): until it does, what each client "
+            "wrote last is not remembered, so that reads may wait, nor what it asked for under an Idempotency-Key.",
+        )
+
+
+def _warn(console: Console, text: str) -> None:
+    console.print(text, style="yellow", markup=False, soft_wrap=True)
 
 
 def _run(

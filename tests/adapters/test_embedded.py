@@ -10,10 +10,11 @@ import psycopg
 import pytest
 import redis
 
+from adapters.config import SettingsError
 from adapters.embedded.places import SOCKET_DIRECTORY_BYTES_MAX, read_or_make_secret, socket_directory
 from adapters.embedded.postgres import EmbeddedPostgres, find_binaries
 from adapters.embedded.processes import EmbeddedError, wait_until_left, working_in
-from adapters.embedded.valkey import EmbeddedValkey, find_binary
+from adapters.embedded.valkey import EmbeddedValkey, find_binary, why_silent
 
 PARENT = """
 import sys
@@ -79,6 +80,14 @@ def test_valkey_answers_and_keeps_what_it_was_told(data: Path) -> None:
         with redis.Redis.from_url(server.url) as client:
             assert client.incr("starts") == n
         server.stop()
+
+
+def test_a_named_server_is_known_to_answer_or_why_it_does_not(valkey_server: EmbeddedValkey, tmp_path: Path) -> None:
+    assert why_silent(valkey_server.url) is None
+    assert "No such file" in (why_silent(f"unix://{tmp_path}/none.sock") or "")
+    with pytest.raises(SettingsError, match="REDIS_URL can't be understood") as caught:
+        why_silent("redis://localhost:secret/0")
+    assert "secret" not in str(caught.value)
 
 
 def test_nothing_survives_a_parent_that_was_killed_and_all_starts_again_at_once(data: Path) -> None:

@@ -144,6 +144,15 @@ def test_servers_that_the_environment_names_are_used_and_none_of_our_own_started
         instance.end()
 
 
+def test_a_redis_that_does_not_answer_is_told_and_done_without(data: Path, port: int) -> None:
+    instance = Instance(data, port, REDIS_URL="redis://127.0.0.1:1/0")
+    try:
+        assert "reads may wait" in instance.wait_for("The server that REDIS_URL names does not answer")
+        assert instance.ready().status() == 200
+    finally:
+        instance.end()
+
+
 def test_a_database_that_does_not_answer_is_told_in_a_sentence(tmp_path: Path) -> None:
     instance = Instance(tmp_path, free_port(), DATABASE_URL=f"postgresql://x@/x?host={tmp_path}")
     assert instance.process.wait(30) == 1

@@ -39,6 +39,14 @@ class SettingsError(Exception):
     """A setting that can't be used; its message is one sentence for the operator."""
 
 
+def kept_from_us(error: PermissionError) -> SettingsError:
+    """What to say of a file in the data directory that another user's instance keeps to itself."""
+    return SettingsError(
+        f"{error.filename} can't be used ({error.strerror}): run this as the user whose instance it is, "
+        "or set DAYBOOK_DATA to a directory of yours."
+    )
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be set.
 

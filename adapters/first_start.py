@@ -5,7 +5,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 import psycopg
 
-from adapters.config import Settings, SettingsError, app_url_from
+from adapters.config import Settings, SettingsError, app_url_from, kept_from_us
 from adapters.embedded.places import read_or_make_secret
 from adapters.embedded.postgres import attached_dsn
 from adapters.embedded.valkey import EmbeddedValkey
@@ -17,8 +17,16 @@ CONNECT_TIMEOUT_S = 10
 def attached(settings: Settings) -> Settings:
     """The settings with the URLs filled in of what `daybook up` runs (or ran) at `settings.data`.
 
-    What the environment names stays as it is. Raises SettingsError when there is no database to be found.
+    What the environment names stays as it is. Raises SettingsError when there is no database to be found, or the data
+    directory is another user's.
     """
+    try:
+        return _filled_in(settings)
+    except PermissionError as error:
+        raise kept_from_us(error) from error
+
+
+def _filled_in(settings: Settings) -> Settings:
     if settings.database_url is None and settings.database_app_url is None:
         owner = attached_dsn(settings.data)
         if owner is None:

@@ -2,7 +2,7 @@
 
 import base64
 
-from adapters.config import Settings, SettingsError
+from adapters.config import Settings, SettingsError, kept_from_us
 from adapters.embedded.places import read_or_make_secret
 
 KEY_BYTES = 32
@@ -11,15 +11,21 @@ KEY_BYTES = 32
 def load_master_key(settings: Settings) -> bytes:
     """The master key, 32 bytes: `DAYBOOK_MASTER_KEY` (hexadecimal or base64), else `data/master.key`.
 
-    The file is made (mode 600) at the first start. Raises SettingsError for a key of another length, and when the
-    file is gone while the embedded database is there: a new key could read nothing of what is in it.
+    The file is made (mode 600) at the first start. Raises SettingsError for a key of another length or form, for a file
+    that is another user's, and when the file is gone while the embedded database is there: a new key could read nothing
+    of what is in it.
     """
     if settings.master_key is not None:
         return _decoded(settings.master_key, "DAYBOOK_MASTER_KEY")
     path = settings.data / "master.key"
-    if not path.exists() and (settings.data / "postgres" / "PG_VERSION").exists():
-        raise SettingsError(f"{path} is gone, and without it the log can't be read: put it back from your copy.")
-    return _decoded(read_or_make_secret(path), str(path))
+    try:
+        if not path.exists() and (settings.data / "postgres" / "PG_VERSION").exists():
+            raise SettingsError(f"{path} is gone, and without it the log can't be read: put it back from your copy.")
+        return _decoded(read_or_make_secret(path), str(path))
+    except UnicodeDecodeError as error:
+        raise _misshapen(str(path)) from error
+    except PermissionError as error:
+        raise kept_from_us(error) from error
 
 
 def _decoded(text: str, where: str) -> bytes:
@@ -29,5 +35,9 @@ def _decoded(text: str, where: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise SettingsError(f"{where} must hold {KEY_BYTES} bytes in hexadecimal or base64.")
+        raise _misshapen(where)
     return key
+
+
+def _misshapen(where: str) -> SettingsError:
+    return SettingsError(f"{where} must hold {KEY_BYTES} bytes as text, in hexadecimal or base64.")

@@ -1,5 +1,6 @@
 """Migrating as the owner, and where the processes connect afterwards."""
 
+import os
 from pathlib import Path
 
 import psycopg
@@ -9,6 +10,7 @@ from psycopg import sql
 from adapters.config import APP_ROLE, Settings, SettingsError
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.first_start import attached, migrate
+from adapters.master_key import load_master_key
 
 
 def fresh_database(server: EmbeddedPostgres, name: str, owner: str | None = None) -> str:
@@ -67,3 +69,17 @@ def test_a_process_that_was_given_its_database_looks_for_no_owner(tmp_path: Path
 def test_a_command_without_any_database_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="run `daybook up`, or set DATABASE_URL"):
         attached(Settings(data=tmp_path))
+
+
+def test_another_users_data_are_told_of_in_a_sentence(tmp_path: Path) -> None:
+    tmp_path.chmod(0)
+    us, somebody = os.geteuid(), 65_534
+    if us == 0:
+        os.seteuid(somebody)
+    try:
+        for command in (attached, load_master_key):
+            with pytest.raises(SettingsError, match="run this as the user whose instance it is"):
+                command(Settings(data=tmp_path))
+    finally:
+        os.seteuid(us)
+        tmp_path.chmod(0o700)

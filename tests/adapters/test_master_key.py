@@ -31,6 +31,12 @@ def test_a_key_of_another_length_is_refused_without_repeating_it(text: str, tmp_
     assert text not in str(caught.value)
 
 
+def test_a_file_that_holds_no_text_is_told_what_it_must_hold(tmp_path: Path) -> None:
+    (tmp_path / "master.key").write_bytes(b"\xff" * KEY_BYTES)
+    with pytest.raises(SettingsError, match=r"master\.key must hold 32 bytes as text"):
+        load_master_key(Settings(data=tmp_path))
+
+
 def test_a_key_that_is_gone_while_its_database_is_there_is_not_made_anew(tmp_path: Path) -> None:
     (tmp_path / "postgres").mkdir()
     (tmp_path / "postgres" / "PG_VERSION").write_text("18\n")

@@ -1,0 +1,53 @@
+"""The `daybook` command's sub-commands. Each is imported only when it is called, so that none slows another down.
+
+To add one, write a function with annotated parameters and a docstring (its help) in `workers/commands_<topic>.py`
+and name it in COMMANDS; a cyclopts `App` there gives a group such as `daybook log …`.
+"""
+
+import importlib.metadata
+import logging
+import sys
+
+from cyclopts import App
+
+from adapters.config import SettingsError
+from adapters.embedded.processes import EmbeddedError
+from adapters.postgres.migrate import MigrationError
+from domain.events import Refused
+from workers.preflight import NotReady
+
+# Name, where it is, and one line of help (reading the docstring would import it).
+COMMANDS = (
+    ("up", "workers.commands_run:up", "Run the whole instance on this machine until Ctrl-C."),
+    ("serve", "api.serve:serve", "Answer HTTP: the client API, the inbox and the public pages."),
+    ("project", "workers.commands_run:project", "Follow the log and keep the read models up to date."),
+    ("migrate", "workers.commands_run:migrate", "Bring the database up to date, as its owner."),
+    ("account", "workers.commands_account:app", "Make accounts, and give them new passwords."),
+    ("log", "workers.commands_log:app", "Show what happened, event by event."),
+    ("replay", "workers.commands_replay:replay", "Work the read models out anew, compare, switch, drop the old ones."),
+)
+
+# What an operator can mend: one sentence says it, a traceback would hide it.
+SAID_IN_A_SENTENCE = (SettingsError, EmbeddedError, MigrationError, NotReady, Refused)
+
+
+def make_app() -> App:
+    """The command with all its sub-commands."""
+    app = App(
+        name="daybook",
+        help="A Fediverse server that keeps its history.",
+        version=lambda: importlib.metadata.version("daybook"),
+    )
+    for name, place, summary in COMMANDS:
+        app.command(place, name=name, help=summary)
+    return app
+
+
+def run() -> None:
+    """Run the command that the command line names; exits 1 with one sentence for what an operator can mend."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("daybook").setLevel(logging.INFO)
+    try:
+        make_app()()
+    except SAID_IN_A_SENTENCE as error:
+        sys.exit(f"daybook: {error}")

@@ -1,7 +1,8 @@
 """What the operator may set: environment variables in, one frozen Settings out, or one sentence saying what is wrong.
 
-Three names are everybody's (`DATABASE_URL`, `REDIS_URL`) or ours (`DAYBOOK_*`). A `DAYBOOK_*` variable that
-nobody reads is refused, since a misspelt setting that is silently ignored is found out much too late.
+Two names are everybody's (`DATABASE_URL`, `REDIS_URL`), the others ours (`DAYBOOK_*`). A `DAYBOOK_*` variable that
+nobody reads is refused, and so is what nearly reads like one of the two while that one is missing: a misspelt setting
+that is silently ignored is found out much too late.
 """
 
 import difflib
@@ -30,6 +31,10 @@ KNOWN = {
     "DAYBOOK_PORT": "port",
     "DAYBOOK_TRUSTED_PROXIES": "trusted_proxies",
 }
+# Whatever else runs here may have them too; the second name is what does without the first.
+SHARED = {"DATABASE_URL": "DAYBOOK_DATABASE_APP_URL", "REDIS_URL": "REDIS_URL"}
+# Lets DATABASE_URI and REDIS_URI be taken for a mistake, but neither DATABASE_USER (0.88) nor REDIS_USER.
+NEAR_MISS_MIN = 0.885
 
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 _DOMAIN = re.compile(rf"(?P<host>{_LABEL}(\.{_LABEL})*|\[[0-9a-f:.]+\])(:(?P<port>\d{{1,5}}))?")
@@ -125,10 +130,15 @@ def app_url_from(owner_url: str, password: str) -> str:
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    missing = [name for name, instead in SHARED.items() if not (environ.get(name) or environ.get(instead))]
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in KNOWN:
-            near = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.0)[0]
+            bare = name.removeprefix(PREFIX)
+            near = bare if bare in SHARED else difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.0)[0]
             raise SettingsError(f"{name} is not a setting of Daybook; the nearest one is {near}.")
+        meant = difflib.get_close_matches(name.upper(), missing, n=1, cutoff=NEAR_MISS_MIN) if environ[name] else []
+        if meant and name not in SHARED:
+            raise SettingsError(f"{name} is read by nobody: rename it to {meant[0]}, or unset it.")
 
 
 def _port(name: str, text: str) -> int:

@@ -52,6 +52,12 @@ def test_proxies_are_trusted_by_address_or_network_and_none_by_default() -> None
     ("name", "value", "said"),
     [
         ("DAYBOOK_DOMIAN", "x.test", "the nearest one is DAYBOOK_DOMAIN"),
+        ("DAYBOOK_REDIS_URL", "redis://x", "the nearest one is REDIS_URL"),
+        ("DATABASE_URI", "postgresql://root:secret@db/x", "rename it to DATABASE_URL"),
+        ("DATABSE_URL", "postgresql:///x", "rename it to DATABASE_URL"),
+        ("database_url", "postgresql:///x", "rename it to DATABASE_URL"),
+        ("REDIS_URI", "redis://x", "rename it to REDIS_URL"),
+        ("REDISURL", "redis://x", "rename it to REDIS_URL"),
         ("DAYBOOK_PORT", "0", "from 1 to 65535"),
         ("DAYBOOK_PORT", "http", "from 1 to 65535"),
         ("DAYBOOK_DOMAIN", "https://social.example", "a host name such as"),
@@ -70,6 +76,27 @@ def test_what_cannot_be_used_is_answered_by_one_sentence(name: str, value: str, 
         load_settings({name: value})
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "DATABASE_NAME",
+        "DATABASE_HOST",
+        "DATABASE_USER",
+        "TEST_DATABASE_URL",
+        "REDISCLI_AUTH",
+        "REDIS_USER",
+        "REDIS_HOST",
+    ],
+)
+def test_what_belongs_to_other_programs_is_let_be(name: str) -> None:
+    assert load_settings({name: "x"}) == load_settings({})
+
+
+@pytest.mark.parametrize("instead", ["DATABASE_URL", "DAYBOOK_DATABASE_APP_URL"])
+def test_a_name_that_is_nearly_right_is_let_be_beside_the_right_one(instead: str) -> None:
+    load_settings({instead: "postgresql:///x", "DATABASE_URI": "postgresql:///x"})
 
 
 @pytest.mark.parametrize(

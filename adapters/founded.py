@@ -9,7 +9,9 @@ import psycopg
 
 from adapters.codec import Codec, Unreadable
 from adapters.config import Settings, SettingsError
+from adapters.embedded.postgres import attached_dsn
 from adapters.master_key import load_master_key
+from adapters.postgres import secrets
 from domain.instance import InstanceFounded
 
 CONNECT_TIMEOUT_S = 10
@@ -31,17 +33,17 @@ def as_founded(settings: Settings) -> Settings:
     try:
         with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S) as connection:
             row = connection.execute(_FOUNDING).fetchone()
+            if row is None:
+                return settings
+            codec = Codec(load_master_key(settings))
+            secrets.read_secret(connection, codec, secrets.PEPPER)
     except psycopg.OperationalError as error:
         said = str(error).strip().splitlines()[0]
-        raise SettingsError(
-            f"The database does not answer ({said}): start `daybook up`, or set DATABASE_URL."
-        ) from error
+        raise SettingsError(f"The database does not answer ({said}): {_way_out(settings)}") from error
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
         raise SettingsError("The database was never set up: run `daybook up` or `daybook migrate` first.") from error
-    if row is None:
-        return settings
     try:
-        founded = Codec(load_master_key(settings)).open(*row)
+        founded = codec.open(*row)
     except Unreadable as error:
         raise SettingsError(f"The log can't be read: {error}.") from error
     assert isinstance(founded, InstanceFounded), "the instance's stream begins with its founding"
@@ -49,3 +51,9 @@ def as_founded(settings: Settings) -> Settings:
     if settings.origin != founded.origin:
         raise SettingsError(f"This data belongs to {founded.origin}: set DAYBOOK_NAME_MAP as it was then.")
     return settings
+
+
+def _way_out(settings: Settings) -> str:
+    if settings.database_url == attached_dsn(settings.data):
+        return "start `daybook up`, or set DATABASE_URL."
+    return f"check {'DAYBOOK_DATABASE_APP_URL' if settings.database_url is None else 'DATABASE_URL'}."

@@ -64,9 +64,14 @@ def show(
     limit
         How many events to show at most.
     """
+    if limit is not None and limit < 1:
+        raise Refused(f"--limit must be at least 1, not {limit}.")
+    if from_ > to:
+        raise Refused(f"--from must not be behind --to, and {from_} is behind {to}.")
     choice = choice or Choice()
     with _Shown(choice) as shown:
-        shown.show(from_ - 1, min(to, LAST_POSITION), limit)
+        if not shown.show(max(from_, 1) - 1, min(to, LAST_POSITION), limit):
+            sys.stderr.write("no events\n")
 
 
 @app.command
@@ -118,16 +123,17 @@ class _Shown:
             return True
         return isinstance(error, KeyboardInterrupt)
 
-    def show(self, after: int, to: int, limit: int | None) -> None:
-        """Print the chosen events behind `after` up to `to`."""
-        left = limit
+    def show(self, after: int, to: int, limit: int | None) -> int:
+        """Print the chosen events behind `after` up to `to`, at most `limit`; gives how many there were."""
+        shown = 0
         for entries in self.reader.batches(after, to, self._choice.topic):
             for line in self._lines(entries):
-                if left is not None and left <= 0:
-                    return
+                if shown == limit:
+                    return shown
                 sys.stdout.write(f"{line}\n")
-                left = None if left is None else left - 1
+                shown += 1
             sys.stdout.flush()
+        return shown
 
     def _lines(self, entries: Iterable[Entry]) -> Iterator[str]:
         sided = [(entry, parties_of(entry)) for entry in entries]
@@ -149,13 +155,13 @@ class _Shown:
 
 
 def _wanted(choice: Choice, reader: LogReader, settings: Settings) -> Wanted:
-    def meant(text: str | None) -> frozenset[Identity] | None:
+    def meant(text: str | None, unknown: str) -> frozenset[Identity] | None:
         if text is None:
             return None
         found = reader.identities(text.removesuffix(f"@{settings.domain}"))
         if not found:
-            raise Refused(f"Nobody is known here as {text!r}.")
+            raise Refused(f"{unknown} is known here as {text!r}.")
         return found
 
     host = choice.host.lower() if choice.host is not None else None
-    return Wanted(meant(choice.actor), meant(choice.object), host)
+    return Wanted(meant(choice.actor, "Nobody"), meant(choice.object, "Nothing"), host)

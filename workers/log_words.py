@@ -57,7 +57,7 @@ class _Words:
             case InstanceFounded():
                 said = f"the instance was founded at {event.origin}"
             case AccountRegistered():
-                said = f"{self._who(event.uri)} was registered as {event.username}"
+                said = f"@{event.username} was registered"
             case ProfileChanged():
                 said = f"{self._who(event.account)} changed their profile"
             case KeyAdded():

@@ -47,7 +47,7 @@ def test_an_event_stands_there_with_what_came_of_it(operator: Operator) -> None:
     (fact,) = registered["facts"]
     assert fact["actor_uri"] == registered["event"]["uri"]
     assert fact["actor"] == registered["event"]["account"]
-    assert "@admin was registered as admin; verdict: applied" in operator.says("log", "show", "--from", "2")
+    assert "@admin was registered; verdict: applied" in operator.says("log", "show", "--from", "2")
 
 
 def test_what_is_received_is_shown_parsed_and_its_evidence_readable(operator: Operator) -> None:
@@ -97,9 +97,43 @@ def test_an_account_is_chosen_by_its_id(operator: Operator) -> None:
     assert [line["position"] for line in operator.lines("--actor", registered["event"]["account"])] == [2, 3]
 
 
-@pytest.mark.parametrize("chosen", [("--actor", "nobody"), ("--topic", "post.eaten")])
-def test_what_nobody_knows_is_refused_in_a_sentence(operator: Operator, chosen: tuple[str, str]) -> None:
-    assert repr(chosen[1]) in operator.refused("log", "show", *chosen)
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        (("--actor", "nobody"), "Nobody is known here as 'nobody'."),
+        (("--object", "xyz"), "Nothing is known here as 'xyz'."),
+        (("--topic", "post.eaten"), "There is no kind of event called 'post.eaten'"),
+        (("--limit", "0"), "--limit must be at least 1, not 0."),
+        (("--from", "3", "--to", "2"), "--from must not be behind --to, and 3 is behind 2."),
+    ],
+)
+def test_what_cannot_be_chosen_is_refused_in_a_sentence(operator: Operator, chosen: tuple[str, ...], said: str) -> None:
+    assert operator.refused("log", "show", *chosen).startswith(f"daybook: {said}")
+
+
+def test_that_nothing_was_chosen_is_said_beside_the_output(operator: Operator) -> None:
+    done = operator.run("log", "show", "--json", "--from", "4")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "no events\n")
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        (
+            {
+                "DATABASE_URL": "postgresql://x@127.0.0.1:1/x",
+                "DAYBOOK_DATABASE_APP_URL": "postgresql://x@127.0.0.1:1/x",
+            },
+            "check DATABASE_URL.",
+        ),
+        ({"DAYBOOK_MASTER_KEY": "00" * 32}, "The master key is not the one that this database was made with."),
+    ],
+)
+def test_a_log_that_cannot_be_read_is_told_with_what_to_mend(
+    operator: Operator, environ: dict[str, str], said: str
+) -> None:
+    operator.environ.update(environ)
+    assert operator.refused("log", "show").endswith(said)
 
 
 def test_nothing_that_a_stranger_sends_breaks_a_line_or_reaches_the_terminal(operator: Operator) -> None:

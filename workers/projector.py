@@ -89,6 +89,7 @@ class _Follower:
             return False
         self._generation = generation
         self._projector = make_projector(self._settings, self._dsn, generation)
+        _log.info("following the log from event %d", self._projector.position() + 1)
         return True
 
     def _let_go(self) -> None:

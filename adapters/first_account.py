@@ -31,6 +31,8 @@ def prepare_database(settings: Settings) -> None:
     assert settings.database_url is not None and settings.database_app_url is not None, "only an owner prepares"
     with psycopg.connect(settings.database_url, autocommit=True) as owner:
         secrets.ensure_secrets(owner, Codec(load_master_key(settings)))
+        role = str(conninfo_to_dict(settings.database_app_url).get("user") or owner.info.user)
+        generations.replace_lost(owner, role)
         there = generations.all_of_them(owner)
         for generation in there:
             outdated = generation.code_hash != generations.code_hash()
@@ -38,8 +40,7 @@ def prepare_database(settings: Settings) -> None:
             if over and not generations.in_use(owner, generation):
                 generations.drop(owner, generation)
         if not any(one.code_hash == generations.code_hash() and one.status != "kept" for one in there):
-            role = conninfo_to_dict(settings.database_app_url).get("user")
-            made = generations.create(owner, str(role or owner.info.user))
+            made = generations.create(owner, role)
             if not any(one.status == "live" for one in there) and _log_is_empty(owner):
                 generations.switch(owner, made)
 

@@ -106,7 +106,7 @@ class Replay:
             if (halfway or left.status == "kept") and self._claimed(left):
                 self._drop_unread(left, PREDECESSOR_TIMEOUT_S if halfway else 0.0)
                 self._tail.release(left)
-        self.new = generations.create(self._owner, _app_role(self._settings, self._owner))
+        self.new = generations.create(self._owner, app_role_of(self._settings, self._owner))
         claimed = self._tail.claim(self.new)
         assert claimed, "nobody projects what was made just now"
         self._projector = make_projector(self._settings, self._owner_url, self.new)
@@ -256,7 +256,7 @@ def _connect(url: str) -> psycopg.Connection:
     )
 
 
-def _app_role(settings: Settings, owner: psycopg.Connection) -> str:
+def app_role_of(settings: Settings, owner: psycopg.Connection) -> str:
     """The role that the processes read and project as: the owner itself where there is no second one."""
     assert settings.database_app_url is not None, "settings must be attached first"
     role = conninfo_to_dict(settings.database_app_url).get("user")

@@ -17,6 +17,7 @@ from rich.text import Text
 from adapters.config import load_settings
 from adapters.first_start import attached
 from adapters.founded import as_founded
+from adapters.rebuilding import rebuild_lost
 from adapters.replaying import Comparison, Replay, ReplayError, replaying
 from workers.preflight import NotReady
 from workers.up import console_of
@@ -46,7 +47,13 @@ def replay(
     # Ended politely it cleans up as after Ctrl-C; what a kill leaves is dropped by the next run.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with replaying(as_founded(attached(load_settings(os.environ)))) as run:
+        settings = as_founded(attached(load_settings(os.environ)))
+        with _progress(console, "Building read models that are gone") as tell:
+            made = rebuild_lost(settings, tell)
+        if made is not None:
+            console.print(f"There were none to compare with: generation {made.n} is made of the log, and live.")
+            sys.exit(0)
+        with replaying(settings) as run:
             status = _replay(run, console, dry_run=dry_run, switch_anyway=switch_anyway)
     except ReplayError as error:
         raise NotReady(str(error)) from error

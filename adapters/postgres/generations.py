@@ -132,6 +132,26 @@ def in_use(connection: psycopg.Connection, generation: Generation) -> bool:
     return bool(row and row[0])
 
 
+def replace_lost(owner: psycopg.Connection, app_role: str) -> Generation | None:
+    """Put an empty generation in the place of a live one by this code that lacks tables; None when none does. Commits.
+
+    It is to be built before anybody reads it.
+    """
+    held = live(owner)
+    if held is None or held.code_hash != code_hash():
+        return None
+    rows = owner.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [held.schema]).fetchall()
+    if {name for (name,) in rows} >= {*KEYS, "checkpoint"}:
+        return None
+    with owner.transaction():
+        owner.execute("UPDATE app.generations SET status = 'kept' WHERE n = %s", [held.n])
+        made = create(owner, app_role)
+        owner.execute("DELETE FROM app.generations WHERE n = %s", [held.n])
+        owner.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(held.schema)))
+        owner.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(made.n)])
+    return made
+
+
 def position_of(connection: psycopg.Connection, generation: Generation) -> int:
     """The log position that this generation has come to."""
     query = sql.SQL("SELECT notification_id FROM {}.checkpoint WHERE application_name = %s")

@@ -192,6 +192,23 @@ def test_a_dry_run_switches_nothing_and_leaves_nothing(running: Running) -> None
     assert running.generations() == before
 
 
+def test_read_models_that_were_thrown_away_are_made_again_from_the_log(running: Running) -> None:
+    before = compared(running.daybook("replay", "--dry-run").stdout)
+    home = running.client.get("/api/v1/timelines/home").raise_for_status().json()
+    with psycopg.connect(running.owner) as connection:
+        connection.execute(f"DROP SCHEMA read_{running.live()} CASCADE")
+    done = running.daybook("replay")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "made of the log, and live" in done.stdout
+    deadline = time.monotonic() + APPEAR_TIMEOUT_S
+    while (answer := running.client.get("/api/v1/timelines/home")).status_code == 503:
+        assert time.monotonic() < deadline, "nobody reads what was made"
+    assert answer.raise_for_status().json() == home
+    after = compared(running.daybook("replay", "--dry-run").stdout)
+    assert {table: row[0] for table, row in after.items()} == {table: row[0] for table, row in before.items()}
+    assert len(after) == len(KEYS)
+
+
 def test_a_row_that_was_tampered_with_is_told_and_nothing_is_switched(running: Running) -> None:
     before = running.live()
     with psycopg.connect(running.owner) as connection:

@@ -1,0 +1,51 @@
+"""Read models that were thrown away: made again from the log, which is all that they ever were.
+
+There is nothing to compare them with then, so this is no replay; readers are answered 503 until they are built.
+"""
+
+from time import sleep
+
+import psycopg
+
+from adapters.config import Settings
+from adapters.postgres import generations
+from adapters.postgres.generations import Generation
+from adapters.postgres.tailing import Tail
+from adapters.replaying import BATCH_MAX, POLL_S, Progress, app_role_of
+from adapters.wiring import make_projector
+
+
+def rebuild_lost(settings: Settings, progress: Progress) -> Generation | None:
+    """Build the live generation anew if any of its tables is gone; None when none is.
+
+    `progress` is told (position come to, position to come to). A `project` that runs does the work, else this does.
+    Raises psycopg.OperationalError when the database goes away.
+    """
+    assert settings.database_url is not None, "only an owner makes tables"
+    with psycopg.connect(settings.database_url, autocommit=True) as owner:
+        made = generations.replace_lost(owner, app_role_of(settings, owner))
+        if made is None:
+            return None
+        tail = Tail(settings.database_url)
+        try:
+            while (live := generations.live(owner)) is None or live.n != made.n:
+                if tail.claim(made):
+                    _build(settings, settings.database_url, made, tail, progress)
+                else:
+                    progress(generations.position_of(owner, made), tail.head())
+                    sleep(POLL_S)
+        finally:
+            tail.close()
+        return made
+
+
+def _build(settings: Settings, url: str, made: Generation, tail: Tail, progress: Progress) -> None:
+    projector = make_projector(settings, url, made)
+    try:
+        while projector.behind:
+            projector.step(BATCH_MAX)
+            progress(projector.position(), tail.head())
+    finally:
+        projector.close()
+    tail.switch(made)
+    tail.release(made)

@@ -13,8 +13,11 @@ from domain.events import Command, Event, NotFound, Refused
 
 CHARACTERS_MAX = 5_000
 MENTIONS_MAX = 64
+ATTACHMENTS_MAX = 4
+"""How many one of ours may have; what comes from elsewhere is capped where it comes in."""
 
 Visibility = Literal["public", "unlisted", "private", "direct"]
+AttachmentKind = Literal["image", "gifv", "video", "audio", "unknown"]
 
 
 class Mention(msgspec.Struct, frozen=True):
@@ -24,6 +27,29 @@ class Mention(msgspec.Struct, frozen=True):
     username: str = ""
     acct: str = ""
     url: str = ""
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A file shown with a post.
+
+    `url` is the file's, `preview_url` that of something smaller to show first. A local one has `media`, its id, and
+    its sizes in pixels; a remote one has `remote_url`, which is where its own server keeps it. `focus` is (x, y) from
+    -1 to 1, y upwards.
+    """
+
+    url: str
+    kind: AttachmentKind = "unknown"
+    media_type: str = ""
+    preview_url: str | None = None
+    description: str | None = None
+    blurhash: str | None = None
+    width: int | None = None
+    height: int | None = None
+    preview_width: int | None = None
+    preview_height: int | None = None
+    focus: tuple[float, float] | None = None
+    remote_url: str | None = None
+    media: int | None = None
 
 
 class PostPublished(Event, frozen=True, tag="post.published"):
@@ -51,6 +77,7 @@ class PostPublished(Event, frozen=True, tag="post.published"):
     audience: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     edited_at: datetime | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
 class PostEdited(Event, frozen=True, tag="post.edited"):
@@ -66,6 +93,7 @@ class PostEdited(Event, frozen=True, tag="post.edited"):
     language: str | None = None
     mentions: tuple[Mention, ...] = ()
     tags: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
 
 class PostDeleted(Event, frozen=True, tag="post.deleted"):
@@ -93,6 +121,7 @@ class PublishPost(Command, frozen=True):
     in_reply_to_uri: str | None = None
     mentions: tuple[Mention, ...] = ()
     tags: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
 
 class EditPost(Command, frozen=True):
@@ -107,6 +136,7 @@ class EditPost(Command, frozen=True):
     language: str | None = None
     mentions: tuple[Mention, ...] = ()
     tags: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
 
 class DeletePost(Command, frozen=True):
@@ -118,6 +148,7 @@ class DeletePost(Command, frozen=True):
 
 PostEvent = PostPublished | PostEdited | PostDeleted
 PostCommand = PublishPost | EditPost | DeletePost
+Content = tuple[str | None, str, bool, str | None, tuple[Attachment, ...]]
 
 
 class Post(msgspec.Struct, frozen=True):
@@ -125,7 +156,7 @@ class Post(msgspec.Struct, frozen=True):
 
     author: int | None = None
     deleted: bool = False
-    content: tuple[str | None, str, bool, str | None] | None = None
+    content: Content | None = None
 
 
 INITIAL = Post()
@@ -138,7 +169,7 @@ def stream(command: PostCommand) -> str:
 
 
 def decide(state: Post, command: PostCommand, now: datetime) -> Sequence[PostEvent]:
-    """Raises Refused for an empty or too long text, NotFound for a post that is not there or not theirs."""
+    """Raises Refused for a post that says nothing or too much, NotFound for a post that is not there or not theirs."""
     match command:
         case PublishPost():
             if state.author is not None:
@@ -148,7 +179,7 @@ def decide(state: Post, command: PostCommand, now: datetime) -> Sequence[PostEve
         case EditPost():
             _check_owner(state, command.editor)
             _check_text(command)
-            if state.content == (command.text, command.spoiler_text, command.sensitive, command.language):
+            if state.content == _content(command):
                 return []
             return [_edited(command, now)]
         case DeletePost():
@@ -173,8 +204,8 @@ def evolve(state: Post, event: PostEvent) -> Post:
             assert_never(event)
 
 
-def _content(event: PostPublished | PostEdited) -> tuple[str | None, str, bool, str | None]:
-    return event.text, event.spoiler_text, event.sensitive, event.language
+def _content(said: PostPublished | PostEdited | EditPost) -> Content:
+    return said.text, said.spoiler_text, said.sensitive, said.language, said.attachments
 
 
 def _published(command: PublishPost, now: datetime) -> PostPublished:
@@ -194,6 +225,7 @@ def _published(command: PublishPost, now: datetime) -> PostPublished:
         mentions=command.mentions,
         audience=tuple(mention.uri for mention in command.mentions),
         tags=command.tags,
+        attachments=command.attachments,
     )
 
 
@@ -208,16 +240,19 @@ def _edited(command: EditPost, now: datetime) -> PostEdited:
         language=command.language,
         mentions=command.mentions,
         tags=command.tags,
+        attachments=command.attachments,
     )
 
 
 def _check_text(command: PublishPost | EditPost) -> None:
-    if not command.text.strip() and not command.spoiler_text.strip():
+    if not command.text.strip() and not command.spoiler_text.strip() and not command.attachments:
         raise Refused("Text can't be blank")
     if command.length > CHARACTERS_MAX:
         raise Refused(f"Text character limit of {CHARACTERS_MAX} exceeded")
     if len(command.mentions) > MENTIONS_MAX:
         raise Refused(f"A post mentions at most {MENTIONS_MAX} accounts")
+    if len(command.attachments) > ATTACHMENTS_MAX:
+        raise Refused(f"A post has at most {ATTACHMENTS_MAX} attachments")
 
 
 def _check_owner(state: Post, who: int) -> None:

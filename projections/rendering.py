@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from domain.account import AccountRegistered, Profile
-from domain.post import Mention, PostEdited, PostPublished
+from domain.post import Attachment, Mention, PostEdited, PostPublished
 from domain.text import MentionTarget, hashtag_url, to_html
 
 _encode = msgspec.json.Encoder().encode
@@ -108,8 +108,44 @@ def revision_json(event: PostPublished | PostEdited, origin: str) -> str:
             "edited_at": None if edited_at is None else api_time(edited_at),
             "content": content_html(event, origin),
             "tags": [{"name": tag, "url": hashtag_url(origin, tag)} for tag in event.tags],
+            "media_attachments": [
+                media_entity(attachment, event.post + ordinal) for ordinal, attachment in enumerate(event.attachments)
+            ],
         }
     )
+
+
+def media_entity(attachment: Attachment, otherwise: int) -> dict[str, Any]:
+    """A MediaAttachment; `otherwise` is its id where it has none of its own, as those from elsewhere."""
+    return {
+        "id": str(otherwise if attachment.media is None else attachment.media),
+        "type": attachment.kind,
+        "url": attachment.url,
+        "preview_url": attachment.preview_url or attachment.url,
+        "remote_url": attachment.remote_url,
+        "preview_remote_url": None,
+        "text_url": None,
+        "meta": _meta(attachment),
+        "description": attachment.description,
+        "blurhash": attachment.blurhash,
+    }
+
+
+def _meta(attachment: Attachment) -> dict[str, Any]:
+    """Sizes for the layout, as far as they are known, and what must stay in view when it is cropped."""
+    meta: dict[str, Any] = {}
+    if attachment.width and attachment.height:
+        meta["original"] = _size(attachment.width, attachment.height)
+        meta["small"] = _size(
+            attachment.preview_width or attachment.width, attachment.preview_height or attachment.height
+        )
+    if attachment.focus is not None:
+        meta["focus"] = {"x": attachment.focus[0], "y": attachment.focus[1]}
+    return meta
+
+
+def _size(width: int, height: int) -> dict[str, Any]:
+    return {"width": width, "height": height, "size": f"{width}x{height}", "aspect": width / height}
 
 
 def status_json(event: PostPublished) -> str:
@@ -122,7 +158,6 @@ def status_json(event: PostPublished) -> str:
             "uri": event.uri,
             "url": event.url,
             "reblog": None,
-            "media_attachments": [],
             "emojis": [],
             "card": None,
             "poll": None,

@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 
 from domain import post
 from domain.events import NotFound, Refused
-from domain.post import DeletePost, EditPost, PostCommand, PostDeleted, PostEdited, PostPublished, PublishPost
+from domain.post import (
+    Attachment,
+    DeletePost,
+    EditPost,
+    PostCommand,
+    PostDeleted,
+    PostEdited,
+    PostPublished,
+    PublishPost,
+)
 from tests.domain.deciding import NOW, decided, folded
 
 URI = "https://our.test/ap/users/1/statuses/5"
@@ -17,11 +26,12 @@ def publish(text: str = "hello", **more: object) -> PublishPost:
     return PublishPost(**(values | more))
 
 
-def edit(text: str = "better", editor: int = 1) -> EditPost:
-    return EditPost(post=5, editor=editor, text=text, length=len(text))
+def edit(text: str = "better", editor: int = 1, attachments: tuple[Attachment, ...] = ()) -> EditPost:
+    return EditPost(post=5, editor=editor, text=text, length=len(text), attachments=attachments)
 
 
 published = decided(post, given=[], when=publish())[0]
+cat = Attachment(url="https://our.test/media/cat.jpg", kind="image", media=9)
 deleted = PostDeleted(post=5, author=1, deleted_at=NOW)
 
 
@@ -54,6 +64,23 @@ def test_an_edit_says_what_the_post_says_now_and_the_same_again_is_silence() -> 
     events = decided(post, given=[published], when=edit())
     assert isinstance(events[0], PostEdited) and events[0].text == "better"
     assert decided(post, given=[published, *events], when=edit()) == []
+
+
+def test_a_picture_alone_is_a_post_and_at_most_four_are_attached() -> None:
+    (event,) = decided(post, given=[], when=publish("", attachments=(cat,)))
+    assert isinstance(event, PostPublished) and event.attachments == (cat,)
+    assert len(decided(post, given=[], when=publish(attachments=(cat,) * 4))) == 1
+    with pytest.raises(Refused, match="at most 4"):
+        decided(post, given=[], when=publish(attachments=(cat,) * 5))
+
+
+def test_an_edit_that_changes_nothing_but_the_pictures_or_what_they_show_is_an_edit() -> None:
+    shown = decided(post, given=[], when=publish(attachments=(cat,)))
+    described = Attachment(url=cat.url, kind="image", media=9, description="a cat")
+    for attachments in ((), (described,), (cat, described)):
+        events = decided(post, given=shown, when=edit("hello", attachments=attachments))
+        assert isinstance(events[0], PostEdited) and events[0].attachments == attachments
+    assert decided(post, given=shown, when=edit("hello", attachments=(cat,))) == []
 
 
 @pytest.mark.parametrize("command", [edit(editor=2), DeletePost(post=5, deleter=2)])

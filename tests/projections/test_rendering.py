@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 
 from domain.account import AccountRegistered, Field, Profile
-from domain.post import Mention, PostPublished
+from domain.post import Attachment, Mention, PostEdited, PostPublished
 from projections.rendering import api_time, identity_json, mention_json, profile_json, revision_json, status_json
 
 ORIGIN = "https://our.test"
@@ -60,3 +60,18 @@ def test_a_content_warning_makes_a_status_sensitive_and_typed_mentions_become_li
     assert 'href="https://b.test/@bob"' in revision["content"]
     assert revision["tags"] == [{"name": "foo", "url": "https://our.test/tags/foo"}]
     assert json.loads("{" + status_json(post) + "}")["id"] == "7"
+
+
+def test_attachments_belong_to_the_revision_and_miss_no_key_that_clients_need() -> None:
+    cat = Attachment(
+        url="https://our.test/media/cat.jpg", kind="image", media=9, width=1200, height=900, focus=(0.5, -0.25)
+    )
+    film = Attachment(url="https://a.test/film.mp4", kind="video", remote_url="https://a.test/film.mp4")
+    edit = PostEdited(post=7, author=5, edited_at=NOON, text="", attachments=(cat, film))
+    ours, theirs = json.loads("{" + revision_json(edit, ORIGIN) + "}")["media_attachments"]
+    keys = {"id", "type", "url", "preview_url", "remote_url", "preview_remote_url", "text_url", "meta"}
+    assert set(ours) == set(theirs) == keys | {"description", "blurhash"}
+    assert (ours["id"], ours["type"], ours["preview_url"]) == ("9", "image", "https://our.test/media/cat.jpg")
+    assert ours["meta"]["original"] == {"width": 1200, "height": 900, "size": "1200x900", "aspect": 1200 / 900}
+    assert ours["meta"]["focus"] == {"x": 0.5, "y": -0.25}
+    assert (theirs["id"], theirs["meta"], theirs["preview_url"]) == ("8", {}, "https://a.test/film.mp4")

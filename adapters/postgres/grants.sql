@@ -19,3 +19,6 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON app.refusals TO {{app_role}};
 GRANT SELECT, INSERT, UPDATE, DELETE
     ON app.users, app.web_sessions, app.apps, app.authorization_codes, app.access_tokens
     TO {{app_role}};
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON app.jobs TO {{app_role}};
+GRANT SELECT, INSERT, UPDATE ON app.schedule TO {{app_role}};

@@ -44,6 +44,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[Field, ...] = ()
     avatar: str | None = None
     header: str | None = None
+    also_known_as: tuple[str, ...] = ()
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +54,7 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     shared_inbox: str | None = None
     outbox: str | None = None
     followers: str | None = None
+    featured: str | None = None
 
 
 class AccountRegistered(Event, frozen=True, tag="account.registered"):
@@ -88,6 +90,21 @@ class KeyAdded(Event, frozen=True, tag="account.key_added"):
     added_at: datetime | None = None
 
 
+class AccountMoved(Event, frozen=True, tag="account.moved"):
+    """The account's owner is to be found as `target` from now on, which names this account among its others."""
+
+    account: int
+    target: int
+    moved_at: datetime | None = None
+
+
+class AccountDeleted(Event, frozen=True, tag="account.deleted"):
+    """The account is gone with all that it wrote, for good: nobody gets its name or its URI again."""
+
+    account: int
+    deleted_at: datetime | None = None
+
+
 class RegisterAccount(Command, frozen=True):
     """Take a name. `username_key` is the keyed hash of the case-folded name: the log's streams hold no names."""
 
@@ -113,16 +130,32 @@ class AddKey(Command, frozen=True):
     public_key_pem: str
 
 
-AccountEvent = AccountRegistered | ProfileChanged | KeyAdded
-AccountCommand = RegisterAccount | ChangeProfile | AddKey
+class MoveAccount(Command, frozen=True):
+    """Lead followers elsewhere. `named_by_target` is whether the target's own document names this account."""
+
+    account: int
+    target: int
+    named_by_target: bool
+
+
+class DeleteAccount(Command, frozen=True):
+    """Be gone, for good."""
+
+    account: int
+
+
+AccountEvent = AccountRegistered | ProfileChanged | KeyAdded | AccountMoved | AccountDeleted
+AccountCommand = RegisterAccount | ChangeProfile | AddKey | MoveAccount | DeleteAccount
 
 
 class Account(msgspec.Struct, frozen=True):
-    """What deciding needs: whose the name is (None: nobody's), the profile as it is, the keys there are."""
+    """What deciding needs: whose the name is (None: nobody's), the profile as it is, the keys, where it went."""
 
     account: int | None = None
     profile: Profile = Profile()
     keys: tuple[str, ...] = ()
+    moved_to: int | None = None
+    deleted: bool = False
 
 
 INITIAL = Account()
@@ -137,35 +170,21 @@ def stream(command: AccountCommand) -> str:
 
 
 def decide(state: Account, command: AccountCommand, now: datetime) -> Sequence[AccountEvent]:
-    """Raises Refused for a name that is malformed or taken, and for a profile beyond its limits."""
+    """Raises Refused for a name that is malformed or taken, a profile beyond its limits, a move nobody vouches for."""
     match command:
         case RegisterAccount():
-            if state.account == command.account:
-                return []
-            check_username(command.username)
-            if state.account is not None:
-                raise Refused("Username has already been taken")
-            return [
-                AccountRegistered(
-                    account=command.account,
-                    username=command.username,
-                    uri=command.uri,
-                    url=command.url,
-                    registered_at=now,
-                )
-            ]
+            return _registered(state, command, now)
         case ChangeProfile():
             if command.profile == state.profile:
                 return []
             _check_profile(command.profile)
             return [ProfileChanged(account=command.account, profile=command.profile, changed_at=now)]
         case AddKey():
-            if command.key_id in state.keys:
-                return []
-            if len(state.keys) >= KEYS_MAX:
-                raise Refused(f"An account has at most {KEYS_MAX} keys")
-            pem = command.public_key_pem
-            return [KeyAdded(account=command.account, key_id=command.key_id, public_key_pem=pem, added_at=now)]
+            return _key_added(state, command, now)
+        case MoveAccount():
+            return _moved(state, command, now)
+        case DeleteAccount():
+            return [] if state.deleted else [AccountDeleted(account=command.account, deleted_at=now)]
         case _:
             assert_never(command)
 
@@ -179,6 +198,10 @@ def evolve(state: Account, event: AccountEvent) -> Account:
             return msgspec.structs.replace(state, profile=event.profile)
         case KeyAdded():
             return msgspec.structs.replace(state, keys=(*state.keys, event.key_id))
+        case AccountMoved():
+            return msgspec.structs.replace(state, moved_to=event.target)
+        case AccountDeleted():
+            return msgspec.structs.replace(state, deleted=True)
         case _:
             assert_never(event)
 
@@ -191,6 +214,42 @@ def check_username(username: str) -> None:
         raise Refused(f"Username is too long (maximum is {USERNAME_MAX} characters)")
     if not _USERNAME.fullmatch(username):
         raise Refused("Username must contain only ASCII letters, numbers and underscores, with dots and dashes between")
+
+
+def _registered(state: Account, command: RegisterAccount, now: datetime) -> Sequence[AccountEvent]:
+    if state.account == command.account:
+        return []
+    check_username(command.username)
+    if state.account is not None:
+        raise Refused("Username has already been taken")
+    return [
+        AccountRegistered(
+            account=command.account,
+            username=command.username,
+            uri=command.uri,
+            url=command.url,
+            registered_at=now,
+        )
+    ]
+
+
+def _key_added(state: Account, command: AddKey, now: datetime) -> Sequence[AccountEvent]:
+    if command.key_id in state.keys:
+        return []
+    if len(state.keys) >= KEYS_MAX:
+        raise Refused(f"An account has at most {KEYS_MAX} keys")
+    pem = command.public_key_pem
+    return [KeyAdded(account=command.account, key_id=command.key_id, public_key_pem=pem, added_at=now)]
+
+
+def _moved(state: Account, command: MoveAccount, now: datetime) -> Sequence[AccountEvent]:
+    if state.moved_to == command.target:
+        return []
+    if command.account == command.target:
+        raise Refused("An account can't move to itself")
+    if not command.named_by_target:
+        raise Refused("The account moved to must first name this one among its aliases")
+    return [AccountMoved(account=command.account, target=command.target, moved_at=now)]
 
 
 def _check_profile(profile: Profile) -> None:

@@ -4,9 +4,17 @@ from typing import get_args
 
 from domain.account import AccountEvent
 from domain.activity import ActivityEvent
+from domain.block import BlockEvent
+from domain.bookmark import BookmarkEvent
+from domain.boost import BoostEvent
+from domain.conversation import ConversationEvent
 from domain.events import Event, topic_of
+from domain.favourite import FavouriteEvent
 from domain.follow import FollowEvent
 from domain.instance import InstanceEvent
+from domain.mute import MuteEvent
+from domain.notification import NotificationEvent
+from domain.pin import PinEvent
 from domain.post import PostEvent
 
 KINDS: tuple[type[Event], ...] = (
@@ -14,6 +22,14 @@ KINDS: tuple[type[Event], ...] = (
     *get_args(AccountEvent),
     *get_args(PostEvent),
     *get_args(FollowEvent),
+    *get_args(FavouriteEvent),
+    *get_args(BoostEvent),
+    *get_args(BookmarkEvent),
+    *get_args(PinEvent),
+    *get_args(BlockEvent),
+    *get_args(MuteEvent),
+    *get_args(ConversationEvent),
+    *get_args(NotificationEvent),
     *get_args(ActivityEvent),
 )
 

@@ -1,8 +1,8 @@
 """Following: one actor asks, the other accepts or rejects, either ends it.
 
 `follower` and `followee` are account ids, `request` is the URI of the activity that asked, the time that of a decision
-made here. An answer applies to the
-very request it names and to no other, so one that was overtaken by an Undo does no harm.
+made here. An answer applies to the very request it names and to no other, so one that was overtaken by an Undo does no
+harm.
 """
 
 from collections.abc import Sequence
@@ -67,8 +67,24 @@ class EndFollow(Command, frozen=True):
     followee: int
 
 
+class AcceptFollow(Command, frozen=True):
+    """Agree to the request that waits. With `request` only to that one: it may have been taken back meanwhile."""
+
+    follower: int
+    followee: int
+    request: str | None = None
+
+
+class RejectFollow(Command, frozen=True):
+    """Decline the request that waits, or remove the follower. With `request` only if it stems from that one."""
+
+    follower: int
+    followee: int
+    request: str | None = None
+
+
 FollowEvent = FollowRequested | FollowAccepted | FollowRejected | FollowEnded
-FollowCommand = RequestFollow | EndFollow
+FollowCommand = RequestFollow | EndFollow | AcceptFollow | RejectFollow
 
 
 class Stage(Enum):
@@ -118,6 +134,8 @@ def decide(state: Follow, command: FollowCommand, now: datetime) -> Sequence[Fol
         case EndFollow():
             follower, followee = command.follower, command.followee
             return [FollowEnded(follower=follower, followee=followee, request=state.request, ended_at=now)]
+        case AcceptFollow() | RejectFollow():
+            return _answered(state, command, now)
         case _:
             assert_never(command)
 
@@ -139,3 +157,14 @@ def evolve(state: Follow, event: FollowEvent) -> Follow:
             return state
         case _:
             assert_never(event)
+
+
+def _answered(state: Follow, command: AcceptFollow | RejectFollow, now: datetime) -> Sequence[FollowEvent]:
+    follower, followee, request = command.follower, command.followee, state.request
+    if state.stage is Stage.NONE or command.request not in (None, request):
+        return []
+    if isinstance(command, RejectFollow):
+        return [FollowRejected(follower=follower, followee=followee, request=request, rejected_at=now)]
+    if state.stage is Stage.FOLLOWING:
+        return []
+    return [FollowAccepted(follower=follower, followee=followee, request=request, accepted_at=now)]

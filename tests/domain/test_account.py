@@ -4,7 +4,17 @@ import msgspec
 import pytest
 
 from domain import account, instance
-from domain.account import AccountRegistered, AddKey, ChangeProfile, Field, KeyAdded, Profile, RegisterAccount
+from domain.account import (
+    AccountRegistered,
+    AddKey,
+    ChangeProfile,
+    DeleteAccount,
+    Field,
+    KeyAdded,
+    MoveAccount,
+    Profile,
+    RegisterAccount,
+)
 from domain.events import Refused
 from domain.instance import FoundInstance
 from tests.domain.deciding import decided, folded
@@ -83,3 +93,18 @@ def test_an_instance_is_founded_once_and_its_origin_never_changes() -> None:
     assert decided(instance, given=founded, when=found("https://our.test")) == []
     with pytest.raises(Refused, match=r"belongs to https://our\.test"):
         decided(instance, given=founded, when=found("https://other.test"))
+
+
+def test_an_account_moves_only_where_it_is_named() -> None:
+    with pytest.raises(Refused, match="aliases"):
+        decided(account, given=[], when=MoveAccount(account=1, target=2, named_by_target=False))
+    with pytest.raises(Refused, match="itself"):
+        decided(account, given=[], when=MoveAccount(account=1, target=1, named_by_target=True))
+    move = MoveAccount(account=1, target=2, named_by_target=True)
+    moved = decided(account, given=[], when=move)
+    assert len(moved) == 1 and decided(account, given=moved, when=move) == []
+
+
+def test_an_account_is_deleted_once() -> None:
+    deleted = decided(account, given=[], when=DeleteAccount(account=1))
+    assert len(deleted) == 1 and decided(account, given=deleted, when=DeleteAccount(account=1)) == []

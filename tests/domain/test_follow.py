@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 from domain import follow
 from domain.events import Refused
 from domain.follow import (
+    AcceptFollow,
     EndFollow,
     FollowAccepted,
     FollowCommand,
     FollowEnded,
     FollowRejected,
     FollowRequested,
+    RejectFollow,
     RequestFollow,
     Stage,
 )
@@ -64,7 +66,31 @@ def test_a_rejection_removes_a_follower_who_was_accepted() -> None:
     assert folded(follow, [requested, accepted, FollowRejected(**PAIR, request="r1")]).stage is Stage.NONE
 
 
-commands = st.one_of(st.builds(request, st.sampled_from(["r1", "r2"]), st.booleans()), st.just(EndFollow(**PAIR)))
+def test_a_request_is_accepted_once_and_only_while_it_waits() -> None:
+    assert decided(follow, given=[requested], when=AcceptFollow(**PAIR)) == [accepted]
+    assert decided(follow, given=[requested, accepted], when=AcceptFollow(**PAIR)) == []
+    assert decided(follow, given=[], when=AcceptFollow(**PAIR)) == []
+
+
+def test_an_answer_for_a_request_that_was_taken_back_says_nothing() -> None:
+    again = FollowRequested(**PAIR, request="r2")
+    for answer in (AcceptFollow(**PAIR, request="r1"), RejectFollow(**PAIR, request="r1")):
+        assert decided(follow, given=[requested, ended, again], when=answer) == []
+
+
+def test_a_request_is_rejected_and_a_follower_removed_by_the_same_words() -> None:
+    rejected = FollowRejected(**PAIR, request="r1", rejected_at=NOW)
+    assert decided(follow, given=[requested], when=RejectFollow(**PAIR)) == [rejected]
+    assert decided(follow, given=[requested, accepted], when=RejectFollow(**PAIR)) == [rejected]
+    assert decided(follow, given=[requested, rejected], when=RejectFollow(**PAIR)) == []
+
+
+commands = st.one_of(
+    st.builds(request, st.sampled_from(["r1", "r2"]), st.booleans()),
+    st.sampled_from(
+        [EndFollow(**PAIR), AcceptFollow(**PAIR), RejectFollow(**PAIR), RejectFollow(**PAIR, request="r1")]
+    ),
+)
 events = st.one_of(
     *(
         st.builds(kind, follower=st.just(1), followee=st.just(2), request=st.sampled_from(["r1", "r2", "r3"]))

@@ -28,5 +28,5 @@ bench: ## Measure what must be fast, and write bench/RESULTS.md
 	@.ci/install requirements-dev.lock
 	.venv/bin/python -m bench all
 
-clean: ## Remove the virtual environment and caches; data stays
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
+clean: ## Remove the virtual environment, the peers' packages and caches; data stays
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis tests/peers/node_modules

@@ -1,0 +1,96 @@
+"""Our documents as a strict JSON-LD processor reads them: no term is lost, and Fedify finds what we meant."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.instance import LiveInstance
+from tests.peers.node import Script
+
+AS_PEER = {"Accept": 'application/ld+json; profile="https://www.w3.org/ns/activitystreams"'}
+# Fedify's objects have no room for these; that they are spelt out as meant is all that can be asked.
+UNKNOWN_TO_FEDIFY = {
+    "https://purl.archive.org/socialweb/webfinger#webfinger",
+    "http://ostatus.org#atomUri",
+    "http://ostatus.org#inReplyToAtomUri",
+}
+
+
+def lost(meant: Any, understood: Any, name: str = "") -> Iterator[str]:
+    """The terms whose values, spelt out, are not among what was understood; types may be added, nothing else."""
+    if isinstance(meant, dict) and isinstance(understood, dict):
+        for term, values in meant.items():
+            if values:
+                yield from lost(values, understood.get(term), term)
+    elif isinstance(meant, list) and isinstance(understood, list) and len(meant) == len(understood):
+        for one, other in zip(meant, understood, strict=True):
+            yield from lost(one, other, name)
+    elif meant != understood:
+        yield name
+
+
+def read(oracle: Script, document: Any) -> str:
+    """Have a document read, and nothing of it lost; gives the kind of thing that it is to Fedify."""
+    answer = oracle.ask(ask="read", document=document)
+    assert "error" not in answer, answer["error"]
+    assert set(lost(answer["meant"], answer["understood"])) <= UNKNOWN_TO_FEDIFY
+    return answer["kind"]
+
+
+@pytest.fixture
+def admin(instance: LiveInstance) -> str:
+    """The path of admin's actor."""
+    return f"/ap/users/{instance.client.get('/api/v1/accounts/verify_credentials').json()['id']}"
+
+
+def document(instance: LiveInstance, path: str) -> Any:
+    return instance.client.get(path, headers=AS_PEER).json()
+
+
+def posted(instance: LiveInstance, text: str, **more: Any) -> Any:
+    answer = instance.client.post("/api/v1/statuses", json={"status": text, **more})
+    assert answer.status_code == 200, answer.text
+    instance.settled()
+    return answer.json()
+
+
+def test_an_actor_is_a_person_and_the_instance_an_application(
+    instance: LiveInstance, oracle: Script, admin: str
+) -> None:
+    assert read(oracle, document(instance, admin)) == "Person"
+    assert read(oracle, document(instance, "/actor")) == "Application"
+
+
+@pytest.mark.parametrize("name", ["outbox", "followers", "following"])
+def test_collections_are_ordered_ones(instance: LiveInstance, oracle: Script, admin: str, name: str) -> None:
+    assert read(oracle, document(instance, f"{admin}/{name}")) == "OrderedCollection"
+
+
+@pytest.mark.parametrize("visibility", ["public", "unlisted"])
+def test_a_post_is_a_note_whatever_is_in_it(instance: LiveInstance, oracle: Script, visibility: str) -> None:
+    text = "Ünïcode @admin #World https://example.com/?a=1&b=<2>"
+    first = posted(instance, text, visibility=visibility, spoiler_text="greeting", language="de")
+    reply = posted(instance, "Plain", visibility=visibility, in_reply_to_id=first["id"])
+    for status in (first, reply):
+        assert read(oracle, document(instance, status["uri"])) == "Note"
+    instance.client.put(f"/api/v1/statuses/{first['id']}", json={"status": "Edited"}).raise_for_status()
+    instance.settled()
+    edited = document(instance, first["uri"])
+    assert "updated" in edited
+    assert read(oracle, edited) == "Note"
+
+
+def test_what_is_left_of_a_deleted_post_is_a_tombstone(instance: LiveInstance, oracle: Script) -> None:
+    status = posted(instance, "Soon gone")
+    instance.client.delete(f"/api/v1/statuses/{status['id']}").raise_for_status()
+    instance.settled()
+    assert read(oracle, document(instance, status["uri"])) == "Tombstone"
+
+
+def test_the_reader_sees_what_a_context_leaves_out(instance: LiveInstance, oracle: Script, admin: str) -> None:
+    actor = document(instance, admin)
+    with pytest.raises(AssertionError, match="_:notATerm"):
+        read(oracle, {**actor, "notATerm": "x"})
+    with pytest.raises(AssertionError, match="_:publicKey"):
+        read(oracle, {**actor, "@context": "https://www.w3.org/ns/activitystreams"})

@@ -29,9 +29,11 @@ CREATE TABLE statuses (
     counted             boolean NOT NULL DEFAULT false,
     replies             bigint  NOT NULL DEFAULT 0,
     revision            bigint  NOT NULL,
-    revision_n          int     NOT NULL
+    revision_n          int     NOT NULL,
+    has_media           boolean NOT NULL
 );
 CREATE INDEX statuses_of_account ON statuses (account, id);
+CREATE INDEX statuses_with_media_of_account ON statuses (account, id) WHERE has_media;
 CREATE INDEX statuses_awaiting_parent ON statuses (in_reply_to_uri) WHERE in_reply_to_uri IS NOT NULL;
 
 CREATE TABLE status_revisions (
@@ -56,9 +58,9 @@ CREATE TABLE audience (
 
 _STATUS = (
     "position bigint, n int, id bigint, account bigint, uri text, visibility text, local boolean, posted_on date, "
-    "json text, in_reply_to_uri text"
+    "json text, in_reply_to_uri text, has_media boolean"
 )
-_REVISION = "position bigint, n int, status bigint, json text, text text, spoiler_text text"
+_REVISION = "position bigint, n int, status bigint, json text, text text, spoiler_text text, has_media boolean"
 _AUDIENCE = "position bigint, status bigint, uri text, ordinal int, mentioned boolean"
 
 
@@ -66,12 +68,12 @@ def _status(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
     local = fact.because is None
     posted_on: date = event.published_at.date()
     head = fact.position, fact.n, event.post, event.author, event.uri, event.visibility, local, posted_on
-    yield *head, status_json(event), event.in_reply_to_uri
+    yield *head, status_json(event), event.in_reply_to_uri, bool(event.attachments)
 
 
 def _revision(event: PostPublished | PostEdited, fact: Fact, origin: str) -> Iterable[Row]:
     rendered = revision_json(event, origin)
-    yield fact.position, fact.n, event.post, rendered, event.text, event.spoiler_text
+    yield fact.position, fact.n, event.post, rendered, event.text, event.spoiler_text, bool(event.attachments)
 
 
 def _audience(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
@@ -94,8 +96,9 @@ RULES = (
         """
         WITH added AS (
             INSERT INTO statuses (id, account, uri, visibility, local, published, posted_on, json, in_reply_to_uri,
-                revision, revision_n)
-            SELECT id, account, uri, visibility, local, position, posted_on, json, in_reply_to_uri, position, n
+                revision, revision_n, has_media)
+            SELECT id, account, uri, visibility, local, position, posted_on, json, in_reply_to_uri, position, n,
+                has_media
             FROM fact ON CONFLICT DO NOTHING
             RETURNING account, posted_on, visibility
         )
@@ -122,7 +125,7 @@ RULES = (
         _revision,
         """
         WITH last AS (SELECT DISTINCT ON (status) * FROM fact ORDER BY status, position DESC, n DESC)
-        UPDATE statuses s SET revision = l.position, revision_n = l.n
+        UPDATE statuses s SET revision = l.position, revision_n = l.n, has_media = l.has_media
         FROM last l WHERE s.id = l.status AND (l.position, l.n) > (s.revision, s.revision_n)
         """,
     ),

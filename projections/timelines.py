@@ -11,6 +11,9 @@ CREATE INDEX public_timeline ON statuses (id)
 CREATE INDEX local_timeline ON statuses (id)
     WHERE visibility = 'public' AND deleted IS NULL AND (in_reply_to_uri IS NULL OR in_reply_to_account = account)
         AND local;
+CREATE INDEX media_timeline ON statuses (id)
+    WHERE visibility = 'public' AND deleted IS NULL AND (in_reply_to_uri IS NULL OR in_reply_to_account = account)
+        AND has_media;
 """
 
 PROJECTION = Projection("timelines", TABLES, {})
@@ -20,24 +23,25 @@ _PUBLIC: LiteralString = """
     SELECT id AS entry, local FROM statuses
     WHERE visibility = 'public' AND deleted IS NULL AND (in_reply_to_uri IS NULL OR in_reply_to_account = account)
         AND id < %(below)s::bigint AND id > %(above)s::bigint"""
+_WITH_MEDIA: LiteralString = " AND has_media"
 
 
-def public(viewer: int | None) -> Listing:
+def public(viewer: int | None, *, only_media: bool = False) -> Listing:
     """Public statuses that are no answers to others, from everywhere."""
-    return Listing(_PUBLIC, {"viewer": viewer})
+    return Listing(_public(only_media), {"viewer": viewer})
 
 
-def local(viewer: int | None) -> Listing:
+def local(viewer: int | None, *, only_media: bool = False) -> Listing:
     """Those written here."""
-    return Listing(_PUBLIC + " AND local", {"viewer": viewer})
+    return Listing(_public(only_media) + " AND local", {"viewer": viewer})
 
 
-def remote(viewer: int | None) -> Listing:
+def remote(viewer: int | None, *, only_media: bool = False) -> Listing:
     """Those written elsewhere."""
-    return Listing(_PUBLIC, {"viewer": viewer}, candidates="SELECT entry FROM scanned WHERE NOT local")
+    return Listing(_public(only_media), {"viewer": viewer}, candidates="SELECT entry FROM scanned WHERE NOT local")
 
 
-def of_account(account: int, viewer: int | None, *, without_replies: bool) -> Listing:
+def of_account(account: int, viewer: int | None, *, without_replies: bool, only_media: bool = False) -> Listing:
     """What an account has written, as this viewer may see it; answers to itself are no replies."""
     replies: LiteralString = "true"
     if without_replies:
@@ -45,7 +49,12 @@ def of_account(account: int, viewer: int | None, *, without_replies: bool) -> Li
     return Listing(
         """
         SELECT id AS entry FROM statuses
-        WHERE account = %(account)s::bigint AND id < %(below)s::bigint AND id > %(above)s::bigint""",
+        WHERE account = %(account)s::bigint AND id < %(below)s::bigint AND id > %(above)s::bigint"""
+        + (_WITH_MEDIA if only_media else ""),
         {"account": account, "viewer": viewer},
         where=replies,
     )
+
+
+def _public(only_media: bool) -> LiteralString:
+    return _PUBLIC + (_WITH_MEDIA if only_media else "")

@@ -89,15 +89,16 @@ async def account_statuses(
     viewer: AnyViewer,
     server: TheBook,
 ) -> Response[bytes]:
-    """What an account has written, as the viewer may see it. Nothing is pinned and there are no media yet."""
+    """What an account has written, as the viewer may see it. Nothing is pinned yet."""
     number, asked = id_in(account_id), await params(request, StatusesAsked)
-    if asked.only_media or asked.pinned:
+    if asked.pinned:
         headers = await current(server, viewer)
         await account_row(server, number)
         return json("[]", headers)
     await account_row(server, number)
+    viewer_id = None if viewer is None else viewer.account
     listing = timelines.of_account(
-        number, None if viewer is None else viewer.account, without_replies=asked.exclude_replies
+        number, viewer_id, without_replies=asked.exclude_replies, only_media=asked.only_media
     )
     return await answered(request, server, viewer, listing, next_when_full=True)
 

@@ -7,7 +7,6 @@ from litestar import Request, Response, get
 
 from api.auth import AnyViewer, TheViewer, may_have, needs
 from api.mastodon.lists import answered
-from api.mastodon.reading import current, json
 from api.params import params
 from api.server import TheBook
 from projections import home, timelines
@@ -29,15 +28,13 @@ async def home_timeline(request: Request[Any, Any, Any], viewer: TheViewer, serv
 
 @get("/api/v1/timelines/public", opt=may_have("read:statuses"))
 async def public_timeline(request: Request[Any, Any, Any], viewer: AnyViewer, server: TheBook) -> Response[bytes]:
-    """Public posts that answer nobody else; `local` wins over `remote`. Media are not there yet, so neither are posts
-    that have any.
-    """
+    """Public posts that answer nobody else; `local` wins over `remote`."""
     asked = await params(request, PublicAsked)
-    if asked.only_media:
-        return json("[]", await current(server, viewer))
     viewer_id = None if viewer is None else viewer.account
     if asked.local:
-        return await answered(request, server, viewer, timelines.local(viewer_id))
-    if asked.remote:
-        return await answered(request, server, viewer, timelines.remote(viewer_id))
-    return await answered(request, server, viewer, timelines.public(viewer_id))
+        listing = timelines.local(viewer_id, only_media=asked.only_media)
+    elif asked.remote:
+        listing = timelines.remote(viewer_id, only_media=asked.only_media)
+    else:
+        listing = timelines.public(viewer_id, only_media=asked.only_media)
+    return await answered(request, server, viewer, listing)

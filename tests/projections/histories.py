@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from domain.post import PostDeleted, PostEdited, PostPublished
+from domain.post import Attachment, PostDeleted, PostEdited, PostPublished
 from tests.adapters.interpreter import peers
 from tests.adapters.interpreter.histories import History
 from tests.adapters.interpreter.peers import ALICE, BOB, LOCAL, PUBLIC, START
+
+CAT = Attachment(url="https://our.test/media/cat.jpg", kind="image", media=1)
 
 
 class TimelineHistory(History):
@@ -32,7 +34,13 @@ class TimelineHistory(History):
     def own_post(self) -> tuple[str, Any]:
         if self.own_posts and self.random.random() < 0.5:
             post: PostPublished = self.one(*self.own_posts)
-            edited = PostEdited(post=post.post, author=post.author, edited_at=START, text=f"edit {len(self.log)}")
+            edited = PostEdited(
+                post=post.post,
+                author=post.author,
+                edited_at=START,
+                text=f"edit {len(self.log)}",
+                attachments=self.one((), (CAT,)),
+            )
             return peers.local(f"post:{post.post}", self.one(edited, PostDeleted(post=post.post, author=post.author)))
         author = self.one(ALICE, BOB) if len(self.log) > 1 and BOB in self.id_of else ALICE
         number = (len(self.log) + 10) << 16
@@ -46,6 +54,7 @@ class TimelineHistory(History):
             published_at=START,
             text="hello",
             in_reply_to_uri=self.one(None, None, self.own_uri(), self.post_of(self.somebody())),
+            attachments=self.one((), (CAT,)),
         )
         self.own_posts.append(post)
         return peers.local(f"post:{number}", post)

@@ -23,6 +23,9 @@ _PUBLIC: LiteralString = """
     SELECT id AS entry, local FROM statuses
     WHERE visibility = 'public' AND deleted IS NULL AND (in_reply_to_uri IS NULL OR in_reply_to_account = account)
         AND id < %(below)s::bigint AND id > %(above)s::bigint"""
+_OF_ACCOUNT: LiteralString = """
+    SELECT id AS entry FROM statuses
+    WHERE account = %(account)s::bigint AND id < %(below)s::bigint AND id > %(above)s::bigint"""
 _WITH_MEDIA: LiteralString = " AND has_media"
 
 
@@ -46,14 +49,8 @@ def of_account(account: int, viewer: int | None, *, without_replies: bool, only_
     replies: LiteralString = "true"
     if without_replies:
         replies = "(s.in_reply_to_uri IS NULL OR s.in_reply_to_account = s.account)"
-    return Listing(
-        """
-        SELECT id AS entry FROM statuses
-        WHERE account = %(account)s::bigint AND id < %(below)s::bigint AND id > %(above)s::bigint"""
-        + (_WITH_MEDIA if only_media else ""),
-        {"account": account, "viewer": viewer},
-        where=replies,
-    )
+    scan = _OF_ACCOUNT + _WITH_MEDIA if only_media else _OF_ACCOUNT
+    return Listing(scan, {"account": account, "viewer": viewer}, where=replies)
 
 
 def _public(only_media: bool) -> LiteralString:

@@ -49,7 +49,7 @@ def database() -> Generator[Settings]:
 
 @contextmanager
 def instance() -> Generator[Settings]:
-    """A `daybook up` of its own: PostgreSQL, Valkey, `serve` and `project`, all as an operator gets them."""
+    """A `daybook up` of its own: PostgreSQL, Valkey, `serve` and `behind`, all as an operator gets them."""
     with tempfile.TemporaryDirectory(prefix="daybook-bench-") as folder:
         own = {"DAYBOOK_DATA": folder, "DAYBOOK_PORT": str(_free_port())}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}

@@ -20,6 +20,7 @@ from workers.preflight import NotReady
 COMMANDS = (
     ("up", "workers.commands_run:up", "Run the whole instance on this machine until Ctrl-C."),
     ("serve", "api.serve:serve", "Answer HTTP: the client API, the inbox and the public pages."),
+    ("behind", "workers.commands_run:behind", "Do all that is done behind, in one process."),
     ("project", "workers.commands_run:project", "Follow the log and keep the read models up to date."),
     ("migrate", "workers.commands_run:migrate", "Bring the database up to date, as its owner."),
     ("account", "workers.commands_account:app", "Make accounts, and give them new passwords."),

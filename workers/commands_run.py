@@ -20,11 +20,16 @@ def up() -> None:
     run_everything(load_settings(os.environ), os.environ, partial(_prepare, console), console)
 
 
-def project() -> None:
-    """Follow the log and keep the read models up to date."""
-    from workers.projector import project as run  # noqa: PLC0415 (nor is the projector)
+def behind() -> None:
+    """Do everything that is done behind: project, and all that follows from what happens."""
+    from workers.background import behind as run  # noqa: PLC0415 (not needed to run everything)
 
     run(attached(load_settings(os.environ)))
+
+
+def project() -> None:
+    """Follow the log and keep the read models up to date."""
+    _alone("project")
 
 
 def migrate() -> None:
@@ -32,6 +37,12 @@ def migrate() -> None:
     console = console_of()
     _prepare(console, attached(load_settings(os.environ)))
     console.print("The database is up to date.")
+
+
+def _alone(part: str) -> None:
+    from workers.background import run_alone  # noqa: PLC0415 (not needed to run everything)
+
+    run_alone(part, attached(load_settings(os.environ)))
 
 
 def _prepare(console: Console, settings: Settings) -> tuple[Settings, FirstAccount | None]:

@@ -1,11 +1,9 @@
 """`daybook project`: follows the log and keeps the live generation true; builds one first where the code is new."""
 
 import logging
-import signal
 import threading
 import time
 from contextlib import suppress
-from types import FrameType
 
 from adapters.config import Settings
 from adapters.postgres.generations import Generation
@@ -23,20 +21,8 @@ PROGRESS_EVERY_S = 2.0
 _log = logging.getLogger("daybook.project")
 
 
-def project(settings: Settings) -> None:
-    """Project until SIGTERM or SIGINT. A database that does not answer is waited for; nothing parks because of it."""
-    stopping = threading.Event()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        stopping.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    follow(settings, stopping)
-
-
 def follow(settings: Settings, stopping: threading.Event) -> None:
-    """Project until `stopping` is set."""
+    """Project until `stopping` is set. A database that does not answer is waited for; nothing parks because of it."""
     pause_s = RETRY_FIRST_S
     while not stopping.is_set():
         begun = time.monotonic()

@@ -61,7 +61,7 @@ def up(settings: Settings, environ: Mapping[str, str], prepare: Prepare, console
 
 
 def child_environ(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of `serve` and `project`: all that is set, the owner's database left out."""
+    """The environment of `serve` and `behind`: all that is set, the owner's database left out."""
     given = {
         "DAYBOOK_BIND": settings.bind,
         "DAYBOOK_DATA": str(settings.data),
@@ -117,7 +117,7 @@ def _processes(settings: Settings, environ: Mapping[str, str]) -> list[Command]:
     run = [sys.executable, "-P", "-m", "workers.cli"]
     own = child_environ(settings, environ)
     # Cut off at once when we are killed: whatever either of them has answered for is in the log already.
-    return [Command(name, [*run, name], own, signal.SIGKILL) for name in ("project", "serve")]
+    return [Command(name, [*run, name], own, signal.SIGKILL) for name in ("behind", "serve")]
 
 
 def _wait_for_answer(supervisor: Supervisor, settings: Settings, console: Console) -> None:

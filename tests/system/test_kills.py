@@ -34,7 +34,7 @@ DRAIN_TIMEOUT_S = 60
 ACCEPTED = 202
 # What is killed after how many were answered: everything once, the supervisor with all its children last.
 KILLS = {
-    250: "workers.cli project",
+    250: "workers.cli behind",
     600: "workers.cli serve",
     950: "valkey",
     1_300: "postgres",

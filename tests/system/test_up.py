@@ -15,7 +15,7 @@ from adapters.embedded.valkey import EmbeddedValkey
 from tests.system.instance import Instance, Watch, free_port
 
 LINGER_MAX_S = 5.0
-PARTS = ("postgres -D", "valkey-server", "workers.cli serve", "workers.cli project")
+PARTS = ("postgres -D", "valkey-server", "workers.cli serve", "workers.cli behind")
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,11 @@
-"""What peers may read of local accounts and their public posts, asked of the tables that clients' answers come from."""
+"""What peers may read of local accounts and their posts, asked of the tables that clients' answers come from."""
+
+from typing import LiteralString
 
 import msgspec
 
 from projections.query import Query
+from projections.visibility import VISIBLE
 
 
 class LocalActor(msgspec.Struct, frozen=True):
@@ -20,7 +23,10 @@ class LocalActor(msgspec.Struct, frozen=True):
 
 
 class LocalStatus(msgspec.Struct, frozen=True):
-    """A local account's public or unlisted post. `deleted` is whether it is gone; `actor` is its author's URI."""
+    """A local account's post. `deleted` is whether it is gone; `actor` is its author's URI.
+
+    `json` and `revision` are the insides of JSON objects: what never changes, and what it says now.
+    """
 
     id: int
     uri: str
@@ -44,6 +50,11 @@ _ACTOR = """
     SELECT a.id, a.username, a.uri, a.url, a.identity, a.profile, c.followers, c.following, c.statuses
     FROM accounts a JOIN account_counts c ON c.account = a.id
 """
+_STATUS: LiteralString = """
+    SELECT s.id, s.uri, a.uri, s.visibility, s.deleted IS NOT NULL, s.json, r.json, s.in_reply_to_uri
+    FROM statuses s JOIN accounts a ON a.id = s.account
+        JOIN status_revisions r ON (r.status, r.position, r.n) = (s.id, s.revision, s.revision_n)
+"""
 
 
 def local_actor(account: int) -> Query:
@@ -58,18 +69,21 @@ def local_actor_named(username: str) -> Query:
     )
 
 
-def local_status(account: int, status: int) -> Query:
-    """At most one row, of LocalStatus; none for what is not everybody's to read, deleted or not."""
-    return Query(
-        """
-        SELECT s.id, s.uri, a.uri, s.visibility, s.deleted IS NOT NULL, s.json, r.json, s.in_reply_to_uri
-        FROM statuses s JOIN accounts a ON a.id = s.account
-            JOIN status_revisions r ON (r.status, r.position, r.n) = (s.id, s.revision, s.revision_n)
+def local_note(status: int) -> Query:
+    """At most one row, of LocalStatus, whoever may see it: for what goes out to whom it is addressed to."""
+    return Query(_STATUS + " WHERE s.id = %(status)s::bigint AND s.local", {"status": status})
+
+
+def served_note(account: int, status: int, viewer: int | None) -> Query:
+    """At most one row, of LocalStatus: what this viewer may fetch; None is anybody.
+
+    Of a deleted post there is a row when everybody could see it: nobody else must learn that there was one.
+    """
+    where: LiteralString = """
         WHERE s.id = %(status)s::bigint AND s.account = %(account)s::bigint AND s.local
-            AND s.visibility IN ('public', 'unlisted')
-        """,
-        {"account": account, "status": status},
-    )
+            AND ((s.deleted IS NOT NULL AND s.visibility IN ('public', 'unlisted')) OR (:visible))
+        """.replace(":visible", VISIBLE)
+    return Query(_STATUS + where, {"account": account, "status": status, "viewer": viewer})
 
 
 def mentioned_by(status: int) -> Query:

@@ -32,14 +32,16 @@ _ACTOR_CONTEXT: Final = (
         "value": "schema:value",
     },
 )
-_NOTE_CONTEXT: Final = (
+NOTE_CONTEXT: Final = (
     "https://www.w3.org/ns/activitystreams",
     {
         "ostatus": "http://ostatus.org#",
+        "litepub": "http://litepub.social/ns#",
         "sensitive": "as:sensitive",
         "Hashtag": "as:Hashtag",
         "atomUri": "ostatus:atomUri",
         "inReplyToAtomUri": "ostatus:inReplyToAtomUri",
+        "directMessage": "litepub:directMessage",
     },
 )
 _PLAIN_CONTEXT: Final = "https://www.w3.org/ns/activitystreams"
@@ -100,11 +102,11 @@ def instance_actor_document(origin: str, username: str, domain: str, public_pem:
 
 
 def note_document(status: LocalStatus, mentioned: Sequence[Mentioned], domain: str) -> Document:
-    """A public or unlisted post as a Note."""
+    """A post as a Note, for whomever it is addressed to: whether they are, is the caller's to know."""
     fixed, says = _object(status.json), _object(status.revision)
-    to, cc = _addressed(status, mentioned)
+    to, cc = addressed(status.visibility, status.actor, [one.uri for one in mentioned])
     note: Document = {
-        "@context": _NOTE_CONTEXT,
+        "@context": NOTE_CONTEXT,
         "id": status.uri,
         "type": "Note",
         "attributedTo": status.actor,
@@ -118,6 +120,9 @@ def note_document(status: LocalStatus, mentioned: Sequence[Mentioned], domain: s
         "content": says["content"],
         "atomUri": status.uri,
         "inReplyToAtomUri": status.in_reply_to,
+        "replies": f"{status.uri}/replies",
+        "likes": f"{status.uri}/likes",
+        "shares": f"{status.uri}/shares",
         "attachment": [],
         "tag": [
             *({"type": "Mention", "href": one.uri, "name": _handle(one, domain)} for one in mentioned),
@@ -127,8 +132,40 @@ def note_document(status: LocalStatus, mentioned: Sequence[Mentioned], domain: s
     if says["language"]:
         note["contentMap"] = {says["language"]: says["content"]}
     if says["edited_at"]:
-        note["updated"] = _seconds(says["edited_at"])
+        # With its fraction: of two edits in one second the later one must win.
+        note["updated"] = says["edited_at"]
+    if status.visibility == "direct":
+        note["directMessage"] = True
     return note
+
+
+def create_document(note: Document) -> Document:
+    """The Create of a Note, with the Note in it: of its actor, time and addresses (ActivityPub section 6.2)."""
+    says = {name: value for name, value in note.items() if name != "@context"}
+    return {
+        "@context": note["@context"],
+        "id": f"{note['id']}/activity",
+        "type": "Create",
+        "actor": note["attributedTo"],
+        "published": note["published"],
+        "to": note["to"],
+        "cc": note["cc"],
+        "object": says,
+    }
+
+
+def addressed(visibility: str, actor: str, mentioned: Sequence[str]) -> tuple[list[str], list[str]]:
+    """`to` and `cc` of what this actor says to these (all URIs), the same on a Note and its Create (federation §9)."""
+    followers = f"{actor}/followers"
+    match visibility:
+        case "public":
+            return [PUBLIC], [followers, *mentioned]
+        case "unlisted":
+            return [followers], [PUBLIC, *mentioned]
+        case "private":
+            return [followers], [*mentioned]
+        case _:
+            return [*mentioned], []
 
 
 def tombstone_document(uri: str) -> Document:
@@ -139,13 +176,6 @@ def tombstone_document(uri: str) -> Document:
 def collection_document(uri: str, total: int) -> Document:
     """An OrderedCollection that says how many, and names nobody."""
     return {"@context": _PLAIN_CONTEXT, "id": uri, "type": "OrderedCollection", "totalItems": max(total, 0)}
-
-
-def _addressed(status: LocalStatus, mentioned: Sequence[Mentioned]) -> tuple[list[str], list[str]]:
-    followers, named = f"{status.actor}/followers", [one.uri for one in mentioned]
-    if status.visibility == "public":
-        return [PUBLIC], [followers, *named]
-    return [followers], [PUBLIC, *named]
 
 
 def _handle(mentioned: Mentioned, domain: str) -> str:

@@ -22,7 +22,7 @@ from api.activitypub.federation import Federation, TheFederation
 from api.activitypub.negotiation import ACTIVITY, VARY, wants_document
 from api.activitypub.numbers import number_of
 from api.errors import NotFound
-from projections.actor_documents import LocalActor, LocalStatus, Mentioned, local_actor, local_status, mentioned_by
+from projections.actor_documents import LocalActor, LocalStatus, Mentioned, local_actor, mentioned_by, served_note
 
 OK, FOUND, GONE = 200, 302, 410
 FRESH = {"Cache-Control": "public, max-age=180"}
@@ -65,7 +65,7 @@ async def note(
 ) -> Response[bytes]:
     """A public or unlisted post as a Note; its Tombstone with 410 once it is deleted."""
     view = federation.reads.view()
-    row = await view.row(local_status(number_of(account_id), number_of(status_id)))
+    row = await view.row(served_note(number_of(account_id), number_of(status_id), None))
     if row is None:
         raise NotFound
     found = LocalStatus(*row)

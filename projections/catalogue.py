@@ -1,6 +1,16 @@
 """The one list of projections, in the order in which their rules run: what others read comes first."""
 
-from projections import accounts, follows, home, interpretation, statuses, timelines
+from projections import (
+    accounts,
+    bookmarks,
+    conversations,
+    follows,
+    home,
+    interpretation,
+    pins,
+    statuses,
+    timelines,
+)
 from projections.rule import Projection
 
 PROJECTIONS: tuple[Projection, ...] = (
@@ -10,6 +20,9 @@ PROJECTIONS: tuple[Projection, ...] = (
     statuses.PROJECTION,
     home.PROJECTION,
     timelines.PROJECTION,
+    bookmarks.PROJECTION,
+    pins.PROJECTION,
+    conversations.PROJECTION,
 )
 
 KEYS = {table: key for projection in PROJECTIONS for table, key in projection.keys.items()}

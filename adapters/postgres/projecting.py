@@ -165,6 +165,8 @@ class Projector:
         for rule in self._rules:
             matching = [fact for topic in rule.topics for fact in by_topic.get(topic, ())]
             if matching:
+                # In their order, so that what toggles may be cut in two between any of them.
+                matching.sort(key=_place)
                 run_rule(cursor, rule, matching, self._origin)
 
     def _pass(self, position: int) -> None:
@@ -196,8 +198,12 @@ def fails_again(error: Exception) -> bool:
     return not isinstance(error, NotLookedUp | MemoryError | PersistenceError)
 
 
+def _place(fact: Fact) -> tuple[int, int]:
+    return fact.position, fact.n
+
+
 def run_rule(cursor: psycopg.Cursor, rule: Rule, facts: Sequence[Fact], origin: str) -> None:
-    """Run a rule's statements over facts that it matches, some megabytes at a time."""
+    """Run a rule's statements over facts that it matches, in order, some megabytes at a time."""
     rows = [row for fact in facts for row in rule.rows(fact, origin)]
     for some in _slices(rows):
         columns = [list(column) for column in zip(*some, strict=True)]

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from domain.bookmark import PostBookmarked, PostUnbookmarked
+from domain.conversation import ConversationMuted, ConversationUnmuted
+from domain.pin import PostPinned, PostUnpinned
 from domain.post import Attachment, PostDeleted, PostEdited, PostPublished
 from tests.adapters.interpreter import peers
 from tests.adapters.interpreter.histories import History
@@ -59,6 +62,21 @@ class TimelineHistory(History):
         self.own_posts.append(post)
         return peers.local(f"post:{number}", post)
 
+    def kept(self) -> tuple[str, Any]:
+        """Few pairs and many turns, on twice as often as off, so that batches hold on, on, off and on."""
+        who = LOCAL[self.one(ALICE, BOB)]
+        post = self.one(*self.own_posts[-3:]).post if self.own_posts else 10 << 16
+        event = self.one(
+            *(PostBookmarked(account=who, post=post), PostBookmarked(account=who, post=post)),
+            *(PostPinned(account=who, post=post), PostPinned(account=who, post=post)),
+            *(ConversationMuted(account=who, conversation=post), ConversationMuted(account=who, conversation=post)),
+            PostUnbookmarked(account=who, post=post),
+            PostUnpinned(account=who, post=post),
+            ConversationUnmuted(account=who, conversation=post),
+        )
+        return peers.local(f"toggle:{who}:{post}", event)
+
     def makers(self) -> list[Any]:
         """More of one's own, so that edits and deletions meet within one batch."""
-        return [(make, weight * 4 if make == self.own_post else weight) for make, weight in super().makers()]
+        makers = [(make, weight * 4 if make == self.own_post else weight) for make, weight in super().makers()]
+        return [*makers, (self.kept, 12)]

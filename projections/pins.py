@@ -1,0 +1,27 @@
+"""Pins: which of their posts somebody features."""
+
+from collections.abc import Iterable
+
+from domain.pin import PinEvent, PostPinned, PostUnpinned
+from projections import toggles
+from projections.fact import Fact
+from projections.rule import Projection, Row, on
+
+TABLES = toggles.intervals("pins", "account", "status")
+
+
+def _turn(event: PinEvent, fact: Fact, origin: str) -> Iterable[Row]:
+    yield fact.position, fact.n, event.account, event.post, isinstance(event, PostPinned)
+
+
+RULES = (
+    on(
+        (PostPinned, PostUnpinned),
+        "a post is featured from when to when",
+        "position bigint, n int, account bigint, status bigint, begins boolean",
+        _turn,
+        toggles.turns("pins", "account", "status"),
+    ),
+)
+
+PROJECTION = Projection("pins", TABLES, {"pins": toggles.key("account", "status")}, RULES)

@@ -22,3 +22,6 @@ GRANT SELECT, INSERT, UPDATE, DELETE
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON app.jobs TO {{app_role}};
 GRANT SELECT, INSERT, UPDATE ON app.schedule TO {{app_role}};
+GRANT SELECT, INSERT, UPDATE, DELETE
+    ON app.inboxes, app.outbox_activities, app.outbox_fresh, app.deliveries, app.delivery_hosts, app.reached
+    TO {{app_role}};

@@ -1,0 +1,113 @@
+"""The outbox: what is to be sent, written in the transaction of whoever decided that it must be.
+
+These are plain functions on a caller's connection, because the reactor's checkpoint must move together with what it
+put here. Sending is the deliverer's work (`adapters/deliveries`).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg
+
+from adapters.activitypub.guard import UrlRefused, canonical_url
+from adapters.activitypub.urls import origin_of
+
+CHANNEL = "daybook_outbox"
+
+Session = psycopg.Connection[Any] | psycopg.Cursor[Any]
+"""Either will do; inside a transaction, or in autocommit mode, where each statement is one."""
+
+_NEW_INBOXES = """
+    INSERT INTO app.inboxes (url, host)
+    SELECT g.url, g.host FROM unnest(%(urls)s::text[], %(hosts)s::text[]) AS g(url, host)
+    WHERE NOT EXISTS (SELECT FROM app.inboxes i WHERE i.url = g.url)
+    ORDER BY g.url ON CONFLICT DO NOTHING
+"""
+# Adds nothing when the activity was enqueued before: what was frozen then is what is sent, and whom to.
+_ENQUEUE = """
+    WITH made AS (
+        INSERT INTO app.outbox_activities (uri, sender, body) VALUES (%(uri)s, %(sender)s, %(body)b)
+        ON CONFLICT (uri) DO NOTHING RETURNING id
+    ), fresh AS (
+        INSERT INTO app.outbox_fresh (activity) SELECT id FROM made
+    ), wanted AS (
+        SELECT made.id AS activity, i.id AS inbox, i.host FROM made, app.inboxes i WHERE i.url = ANY(%(urls)s)
+    ), added AS (
+        INSERT INTO app.deliveries (host, inbox, activity, lane)
+        SELECT host, inbox, activity, hashtextextended(coalesce(%(object)s::text, ''), coalesce(%(sender)s::bigint, 0))
+        FROM wanted ORDER BY inbox
+    ), reached AS (
+        INSERT INTO app.reached AS r (object, inboxes)
+        SELECT %(object)s::text, array_agg(inbox) FROM wanted WHERE %(object)s::text IS NOT NULL HAVING count(*) > 0
+        ON CONFLICT (object) DO UPDATE SET inboxes = ARRAY(
+            SELECT unnest(r.inboxes) UNION SELECT unnest(excluded.inboxes) ORDER BY 1)
+    )
+    SELECT count(*), pg_notify(%(channel)s, '') FROM wanted
+"""
+_REACHED = """
+    SELECT i.url FROM app.reached r JOIN app.inboxes i ON i.id = ANY(r.inboxes) WHERE r.object = %s ORDER BY i.id
+"""
+_ALIVE = """
+    WITH revived AS (
+        UPDATE app.delivery_hosts
+        SET failures = 0, failing_days = 0, failed_on = NULL, state = 'alive', last_error = NULL,
+            not_before = '-infinity', next_at = now()
+        WHERE host = %(host)s AND (failures > 0 OR state = 'dead')
+        RETURNING host
+    )
+    SELECT pg_notify(%(channel)s, '') FROM revived
+"""
+
+
+def enqueue(
+    session: Session,
+    *,
+    activity_uri: str,
+    sender: int | None,
+    body: bytes,
+    inboxes: Iterable[str],
+    object_uri: str | None = None,
+) -> int:
+    """Have `body`, an activity as JSON, delivered to each of `inboxes` (URLs), once each; gives how many there are.
+
+    `sender` is the local account that signs, None for the instance's own actor. `object_uri` is the object of ours
+    (a post, a boost, an account) that the activity is about: its inboxes are kept for `reached`, and a host gets what
+    one sender says about one object in the order of enqueuing; likewise all that is about none. An activity that was
+    enqueued before is left as it is, whatever is given now. What is no URL that everybody reads alike is left out.
+    """
+    urls: dict[str, str] = {}
+    for inbox in inboxes:
+        url = _canonical(inbox)
+        if url is not None:
+            urls[url] = authority_of(url)
+    values = {"urls": list(urls), "hosts": list(urls.values()), "object": object_uri, "channel": CHANNEL}
+    session.execute(_NEW_INBOXES, values)
+    row = session.execute(_ENQUEUE, {**values, "uri": activity_uri, "sender": sender, "body": body}).fetchone()
+    assert row is not None, "counting always answers"
+    return row[0]
+
+
+def reached(session: Session, object_uri: str) -> list[str]:
+    """The inboxes that anything about the object was ever enqueued for."""
+    return [url for (url,) in session.execute(_REACHED, [object_uri]).fetchall()]
+
+
+def alive_again(session: Session, uri: str) -> bool:
+    """Forget a host's failures, because it just proved to be there (anything validly signed came from it).
+
+    `uri` is any URL on it, the signing actor's for instance. Gives whether there was something to forget. One look-up
+    by primary key when there is not.
+    """
+    return bool(session.execute(_ALIVE, {"host": authority_of(uri), "channel": CHANNEL}).fetchall())
+
+
+def authority_of(url: str) -> str:
+    """The host of a URL, with its port where that is not the scheme's own; empty when it is no http(s) URL."""
+    return (origin_of(url) or "").partition("://")[2]
+
+
+def _canonical(url: str) -> str | None:
+    try:
+        return canonical_url(url).partition("#")[0]
+    except UrlRefused:
+        return None

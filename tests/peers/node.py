@@ -79,11 +79,14 @@ class Script:
             with contextlib.suppress(BrokenPipeError):
                 self._stdin.write(json.dumps(question) + "\n")
                 self._stdin.flush()
-            try:
-                answer = self._answers.get(timeout=ANSWER_TIMEOUT_S)
-            except queue.Empty:
-                raise AssertionError(f"no answer to {question}:\n" + "".join(self.said)) from None
-        return json.loads(answer)
+            return self.heard()
+
+    def heard(self) -> Any:
+        """The next object that it writes."""
+        try:
+            return json.loads(self._answers.get(timeout=ANSWER_TIMEOUT_S))
+        except queue.Empty:
+            raise AssertionError("the script says nothing:\n" + "".join(self.said)) from None
 
     def end(self) -> None:
         """Close its standard input, upon which it ends."""

@@ -15,10 +15,10 @@ from api.activitypub.documents import (
     following,
     instance_actor,
     instance_outbox,
-    note,
     outbox,
 )
 from api.activitypub.inbox import personal_inbox, shared_inbox
+from api.activitypub.statuses import note
 from api.auth import bearer_of, guard, undeclared, viewer_of
 from api.auth_limits import LogInLimit
 from api.cors import Edge

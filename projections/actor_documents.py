@@ -1,5 +1,6 @@
 """What peers may read of local accounts and their posts, asked of the tables that clients' answers come from."""
 
+from collections.abc import Sequence
 from typing import LiteralString
 
 import msgspec
@@ -67,6 +68,13 @@ def local_actor_named(username: str) -> Query:
     return Query(
         _ACTOR + "WHERE lower(a.acct) = lower(%(username)s::text) AND a.domain IS NULL", {"username": username}
     )
+
+
+def remote_account(uris: Sequence[str]) -> Query:
+    """At most one row: the id of an account elsewhere that is known by one of these URIs."""
+    sql: LiteralString = """
+        SELECT id FROM accounts WHERE uri = ANY(%(uris)s::text[]) AND domain IS NOT NULL ORDER BY id LIMIT 1"""
+    return Query(sql, {"uris": list(uris)})
 
 
 def local_note(status: int) -> Query:

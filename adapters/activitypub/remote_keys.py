@@ -85,15 +85,20 @@ class RemoteKeys:
         self._flights: dict[str, asyncio.Task[PublicKey]] = {}
         self._fetching: Counter[str] = Counter()
 
-    async def find(self, key_id: str) -> PublicKey:
-        """The key of that id. Raises KeyUnavailable, KeyRefused and ActorGone."""
+    async def known(self, key_id: str) -> PublicKey | None:
+        """The key of that id, when nobody need be asked for it. Raises KeyRefused for one that we no longer accept."""
         held = self._memory.get(key_id)
         if held is not None and self._clock() < held[1]:
             self._memory.move_to_end(key_id)
             return held[0]
         stored = await self._store.load(key_id)
-        if stored is not None:
-            return self._remember(_loaded(stored))
+        return None if stored is None else self._remember(_loaded(stored))
+
+    async def find(self, key_id: str) -> PublicKey:
+        """The key of that id. Raises KeyUnavailable, KeyRefused and ActorGone."""
+        known = await self.known(key_id)
+        if known is not None:
+            return known
         failure = self._failures.get(without_fragment(key_id))
         if failure is not None and self._clock() < failure[1]:
             raise type(failure[0])(failure[0].reason)

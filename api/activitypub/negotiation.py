@@ -4,10 +4,16 @@ Browsers name text/html, peers one of the JSON types. What says neither (`*/*`, 
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
 
 ACCEPT_CHARS_MAX = 1_000
 ACTIVITY = "application/activity+json; charset=utf-8"
 VARY = {"Vary": "Accept"}
+OK, FOUND = 200, 302
 
 _AS_DOCUMENT = frozenset({"application/activity+json", "application/ld+json", "application/json"})
 _AS_PAGE = frozenset({"text/html", "application/xhtml+xml"})
@@ -25,6 +31,22 @@ def wants_document(accept: str) -> bool:
         elif kind in _AS_PAGE:
             page = max(page, _quality(parameters))
     return document > 0 and document >= page
+
+
+def for_peers(request: Request[Any, Any, Any]) -> bool:
+    """Whether the document is asked for, rather than the page."""
+    return wants_document(request.headers.get("accept", ""))
+
+
+def answer(document: Mapping[str, Any], headers: Mapping[str, str], status_code: int = OK) -> Response[bytes]:
+    """A document."""
+    content = msgspec.json.encode(document)
+    return Response(content, status_code=status_code, media_type=ACTIVITY, headers=dict(headers))
+
+
+def led_to(url: str, headers: Mapping[str, str] = VARY) -> Response[bytes]:
+    """There is something at another address for whoever asked like that."""
+    return Response(b"", status_code=FOUND, headers={**headers, "Location": url})
 
 
 def _quality(parameters: list[str]) -> float:

@@ -15,8 +15,10 @@ from adapters.activitypub.fetch import Fetcher
 from adapters.activitypub.guard import GuardedTransport, GuardPolicy
 from adapters.activitypub.remote_keys import RemoteKeys
 from adapters.activitypub.signatures_sign import SigningKey
+from adapters.bell import Bell
 from adapters.codec import Codec, Pepper
 from adapters.config import Settings
+from adapters.fetching import Documents, Known
 from adapters.idempotency import Idempotency
 from adapters.interpreter.interpret import Interpreter
 from adapters.local_ids import LocalIds
@@ -26,6 +28,7 @@ from adapters.positions import Positions
 from adapters.postgres import generations, secrets
 from adapters.postgres.actor_keys import ActorKeys
 from adapters.postgres.event_log import PostgresEventLog, PostgresFacts
+from adapters.postgres.jobs import JobQueue
 from adapters.postgres.oauth import OAuthStore
 from adapters.postgres.projecting import Projector
 from adapters.postgres.reads import Pool, Reads
@@ -86,6 +89,8 @@ class Server:
         self.reads = Reads(dsn, beside=[self.pool])
         self.positions = Positions(settings.redis_url)
         self.idempotency = Idempotency(settings.redis_url)
+        self.jobs = JobQueue(self.pool)
+        self.bell = Bell(settings.redis_url)
         self._dsn = dsn
         self._writer: GroupWriter | None = None
 
@@ -123,17 +128,22 @@ class Server:
         assert self._writer is not None, "just opened"
         store = FetchedKeys(self._writer, self.pool, self.codec, self.pepper)
         self.keys = RemoteKeys(fetcher, store, clock=self.now)
+        self.documents = Documents(
+            fetcher, store, Known(self.reads, store).knows, own_origin=self.settings.origin, clock=self.now
+        )
         try:
-            async with self.reads.running(), self.refusals.running(), self.seen_signatures.running():
+            async with self.reads.running(), self.refusals.running():
                 yield
         finally:
             await end(current)
             await self.keys.aclose()
+            await self.documents.aclose()
             await transport.aclose()
             await asyncio.to_thread(self._writer.close)
             await self.pool.close()
             await self.positions.aclose()
             await self.idempotency.aclose()
+            self.bell.close()
 
     def _open_log(self) -> None:
         self._writer = GroupWriter(self._dsn)

@@ -39,7 +39,11 @@ class ActivityReceivedAgain(Event, frozen=True, tag="activity.received_again"):
 
 
 class DocumentFetched(Event, frozen=True, tag="document.fetched"):
-    """A document as its own server gave it: `uri` is its id and final URL. Appended when it differs from the last."""
+    """A document as its own server gave it: `uri` is its id and final URL. Appended when it differs from the last.
+
+    With the content type of a JRD it is what WebFinger answered, and `uri` is what was asked: the host in it is the one
+    that may say whose handle that is, wherever it sends us on.
+    """
 
     uri: str
     raw: bytes

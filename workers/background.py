@@ -13,7 +13,9 @@ from types import FrameType
 from typing import Final
 
 from adapters.config import Settings
+from workers.jobs import work
 from workers.projector import follow
+from workers.schedule import tick
 
 # Below what the supervisor grants before it insists.
 STOP_TIMEOUT_S: Final = 8.0
@@ -24,6 +26,8 @@ Part = Callable[[Settings, threading.Event], None]
 # What runs behind, by the name of the command that runs it alone.
 PARTS: Mapping[str, Part] = {
     "project": follow,
+    "work": work,
+    "tick": tick,
 }
 
 

@@ -32,6 +32,16 @@ def project() -> None:
     _alone("project")
 
 
+def work() -> None:
+    """Do the jobs: fetch what others refer to, and whatever else takes its time."""
+    _alone("work")
+
+
+def tick() -> None:
+    """Keep the schedule: do what time causes."""
+    _alone("tick")
+
+
 def migrate() -> None:
     """Bring the database that DATABASE_URL names up to date, as its owner."""
     console = console_of()

@@ -1,16 +1,17 @@
 """The one gate for documents from elsewhere (no other code of ours asks a peer for anything).
 
-A GET signed by the instance actor, through the guard, within limits of time, size, depth and redirects; and what comes
-back is believed only about the URL that it came from.
+A GET through the guard, within limits of time, size, depth and redirects; and what comes back is believed only about
+the URL that it came from. Documents are asked for with the instance actor's signature; what leads to them (WebFinger,
+host-meta) without, as everybody may read it.
 """
 
 import asyncio
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import httpx
 
@@ -19,6 +20,7 @@ from adapters.activitypub.fetch_documents import (
     FetchError,
     FetchFailed,
     FetchGone,
+    FetchNotFound,
     FetchRefused,
     claims_to_be,
     is_activity_media_type,
@@ -28,7 +30,18 @@ from adapters.activitypub.guard import GuardedTransport, UrlRefused, canonical_u
 from adapters.activitypub.signatures_sign import ACCEPT, SigningKey, sign_cavage
 from adapters.activitypub.urls import origin_of
 
-__all__ = ["FetchError", "FetchFailed", "FetchGone", "FetchLimits", "FetchRefused", "FetchedDocument", "Fetcher"]
+__all__ = [
+    "FetchError",
+    "FetchFailed",
+    "FetchGone",
+    "FetchLimits",
+    "FetchNotFound",
+    "FetchRefused",
+    "FetchedDocument",
+    "FetchedPage",
+    "Fetcher",
+    "Wanted",
+]
 
 BODY_BYTES_MAX: Final = 1_000_000
 REDIRECTS_MAX: Final = 3
@@ -37,10 +50,11 @@ UNREACHABLE_HOSTS_MAX: Final = 10_000
 UNREACHABLE_FOR: Final = timedelta(minutes=5)
 USER_AGENT: Final = "Daybook"
 
+_Value = TypeVar("_Value")
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _TEMPORARY: Final = frozenset({408, 425, 429})
-_OK, _GONE, _SERVER_ERROR = 200, 410, 500
+_OK, _NOT_FOUND, _GONE, _SERVER_ERROR = 200, 404, 410, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,29 @@ class FetchLimits:
     connect_s: float = 5.0
     read_s: float = 10.0
     total_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked for: the Accept header, which Content-Type headers will do, and what it is `called`."""
+
+    accept: str
+    fits: Callable[[str], bool]
+    called: str
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedPage:
+    """What a URL was answered with: `url` is what was asked, `final_url` where it was found, `body` decompressed."""
+
+    url: str
+    final_url: str
+    body: bytes
+    content_type: str
+    fetched_at: datetime
+
+
+_DOCUMENT: Final = Wanted(ACCEPT, is_activity_media_type, "an ActivityPub document")
 
 
 class Fetcher:
@@ -80,31 +117,40 @@ class Fetcher:
         When what is found belongs to another URL by its id, that one is asked, once. Raises FetchRefused, FetchGone
         (410) and FetchFailed (temporary).
         """
+        return await self._in_time(url, self._get_proven(url))
+
+    async def get_page(self, url: str, wanted: Wanted) -> FetchedPage:
+        """What `url` names, unsigned, as one of the media types that are wanted. Raises as `get_document` does, and
+        FetchNotFound (a FetchRefused) for 404.
+        """
+        return await self._in_time(url, self._follow(_split(url)[0], wanted))
+
+    async def _in_time(self, url: str, work: Coroutine[Any, Any, _Value]) -> _Value:
         try:
             async with asyncio.timeout(self._limits.total_s):
-                return await self._get_proven(url)
+                return await work
         except TimeoutError:
             self._remember_unreachable(url)
             raise FetchFailed("The peer took too long altogether.") from None
 
     async def _get_proven(self, url: str) -> FetchedDocument:
         asked, fragment = _split(url)
-        found = await self._follow(asked)
+        found = _document_of(await self._follow(asked, _DOCUMENT))
         belongs_to = claims_to_be(found.document, found.final_url, fragment)
         if belongs_to is None:
             return found
         asked, fragment = _split(belongs_to)
-        found = await self._follow(asked)
+        found = _document_of(await self._follow(asked, _DOCUMENT))
         if claims_to_be(found.document, found.final_url, fragment) is not None:
             raise FetchRefused("The document's id is not the URL that it comes from.")
         return found
 
-    async def _follow(self, asked: str) -> FetchedDocument:
+    async def _follow(self, asked: str, wanted: Wanted) -> FetchedPage:
         url = asked
         for _ in range(REDIRECTS_MAX + 1):
             self._check_origin(url)
             try:
-                answer = await self._ask(url)
+                answer = await self._ask(url, wanted)
             except UrlRefused as problem:
                 raise FetchRefused(problem.reason) from None
             except httpx.TransportError as problem:
@@ -112,14 +158,13 @@ class Fetcher:
                     self._remember_unreachable(url)
                 raise FetchFailed(f"The peer cannot be reached: {problem}") from None
             if isinstance(answer, _Page):
-                document = read_document(answer.body)
-                return FetchedDocument(asked, url, answer.body, document, answer.content_type, self._clock())
+                return FetchedPage(asked, url, answer.body, answer.content_type, self._clock())
             url = _redirected(url, answer)
         raise FetchRefused(f"The peer redirects more than {REDIRECTS_MAX} times.")
 
-    async def _ask(self, url: str) -> "_Page | str":
+    async def _ask(self, url: str, wanted: Wanted) -> "_Page | str":
         """The page at `url`, or the Location that its answer names."""
-        response = await self._transport.handle_async_request(self._request(url))
+        response = await self._transport.handle_async_request(self._request(url, wanted))
         try:
             if len(response.headers.raw) > RESPONSE_HEADERS_MAX:
                 raise FetchRefused("The peer sends too many headers.")
@@ -127,15 +172,15 @@ class Fetcher:
                 return response.headers.get("location", "")
             _check_status(response.status_code)
             content_type = response.headers.get("content-type", "")
-            if len(response.headers.get_list("content-type")) != 1 or not is_activity_media_type(content_type):
-                raise FetchRefused("The answer is not an ActivityPub document by its content type.")
+            if len(response.headers.get_list("content-type")) != 1 or not wanted.fits(content_type):
+                raise FetchRefused(f"The answer is not {wanted.called} by its content type.")
             return _Page(await _read(response), content_type)
         finally:
             await response.aclose()
 
-    def _request(self, url: str) -> httpx.Request:
-        headers = {"Accept": ACCEPT}
-        if self._signer is not None:
+    def _request(self, url: str, wanted: Wanted) -> httpx.Request:
+        headers = {"Accept": wanted.accept}
+        if self._signer is not None and wanted is _DOCUMENT:
             headers = sign_cavage("GET", url, None, self._signer.key_id, self._signer.private_key, self._clock())
         headers |= {"Accept-Encoding": "gzip", "User-Agent": f"{USER_AGENT} (+{self._own_origin}/)"}
         limits = self._limits
@@ -164,6 +209,11 @@ class Fetcher:
 class _Page:
     body: bytes
     content_type: str
+
+
+def _document_of(page: FetchedPage) -> FetchedDocument:
+    document = read_document(page.body)
+    return FetchedDocument(page.url, page.final_url, page.body, document, page.content_type, page.fetched_at)
 
 
 def _split(url: str) -> tuple[str, str]:
@@ -197,6 +247,8 @@ def _redirected(url: str, location: str) -> str:
 def _check_status(status: int) -> None:
     if status == _GONE:
         raise FetchGone("The peer says that this is gone.")
+    if status == _NOT_FOUND:
+        raise FetchNotFound("The peer answered 404.")
     if status >= _SERVER_ERROR or status in _TEMPORARY:
         raise FetchFailed(f"The peer answered {status}.")
     if status != _OK:

@@ -24,6 +24,10 @@ class FetchRefused(FetchError):
     """Asking again will not help: a refused address, a 4xx answer, a document that is not one."""
 
 
+class FetchNotFound(FetchRefused):
+    """The peer says 404: there is nothing, or nothing for us."""
+
+
 class FetchFailed(FetchError):
     """Asking again later may help: no answer, a 5xx, 408 or 429."""
 

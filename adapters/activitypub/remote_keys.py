@@ -163,7 +163,7 @@ class RemoteKeys:
         except FetchRefused as problem:
             raise KeyRefused(problem.reason) from None
         key = _loaded(StoredKey(key_id, claim.owner, claim.pem))
-        await self._store.save(_keys_to_store(document, {key_id: claim.pem}), document)
+        await self._store.save(keys_to_store(document, {key_id: claim.pem}), document)
         for other in [each for each, (held, _) in self._memory.items() if held.actor == key.actor]:
             del self._memory[other]
         return self._remember(key)
@@ -174,7 +174,7 @@ class RemoteKeys:
         claim = claim_of(document.document, key_id)
         if claim is None:
             # What it does list is kept, or asking for keys that nobody has would hide a new one for five minutes.
-            if is_actor(document.document) and (keys := _keys_to_store(document)):
+            if is_actor(document.document) and (keys := keys_to_store(document)):
                 await self._store.save(keys, document)
             raise KeyRefused("The document does not list that key.")
         if not same_origin(claim.owner, key_id):
@@ -200,7 +200,7 @@ def _loaded(stored: StoredKey) -> PublicKey:
         raise KeyRefused(problem.reason) from None
 
 
-def _keys_to_store(document: FetchedDocument, asked: Mapping[str, str] | None = None) -> list[StoredKey]:
+def keys_to_store(document: FetchedDocument, asked: Mapping[str, str] | None = None) -> list[StoredKey]:
     """All keys of an actor's document that we accept; `asked` adds the one by whose id it was asked for (id to PEM),
     which old PeerTubes shorten to the actor's own.
     """

@@ -4,7 +4,9 @@ A job is known by its kind and subject while it is open, so asking again changes
 way, it is done once more. A lease says who does it: one that ran out is anybody's.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -24,6 +26,10 @@ A_LANE_MAX: Final = 4
 LOOKED_AT_MAX: Final = 1_000
 GIVEN_UP_KEPT_FOR: Final = timedelta(days=7)
 ERROR_LENGTH_MAX: Final = 500
+CONNECT_TIMEOUT_S: Final = 5
+SILENCE_S_MAX: Final = 15.0
+RETRY_S: Final = 1.0
+_log = logging.getLogger("daybook.work")
 
 # A job that failed keeps its back-off, however often it is asked for. The order of rows keeps two who ask for the same
 # jobs from waiting for each other.
@@ -73,7 +79,7 @@ _FAILED = """
 """
 _NEXT = """
     SELECT extract(epoch FROM min(greatest(due_at, coalesce(leased_until, due_at))) - now())::float8 AS wait_s
-    FROM app.jobs WHERE given_up_at IS NULL
+    FROM app.jobs WHERE given_up_at IS NULL AND kind = ANY(%(kinds)s::text[])
 """
 _DUE = """
     SELECT array(SELECT id FROM app.jobs WHERE given_up_at IS NULL AND due_at <= now()
@@ -150,6 +156,8 @@ class JobQueue:
 
     async def ask(self, *asked: Asked) -> list[int]:
         """Ask for jobs in a transaction of their own; gives their ids, for ringing about them."""
+        if not asked:
+            return []
         async with self._sql.transaction() as connection:
             rows = await (await connection.execute(_ASK, _values(asked))).fetchall()
             await connection.execute(_RING, [CHANNEL])
@@ -191,9 +199,9 @@ class JobQueue:
         }
         await self._sql.run(_FAILED, values)
 
-    async def next_in_s(self) -> float | None:
-        """Seconds until a job is due or a lease runs out; None when there is no job."""
-        found = await self._sql.one(_Wait, _NEXT, {})
+    async def next_in_s(self, kinds: Collection[str]) -> float | None:
+        """Seconds until a job of these kinds is due or a lease of one runs out; None when there is none."""
+        found = await self._sql.one(_Wait, _NEXT, {"kinds": list(kinds)})
         return None if found is None or found.wait_s is None else max(0.0, found.wait_s)
 
     async def due(self, most: int) -> list[int]:
@@ -204,6 +212,24 @@ class JobQueue:
     async def forget(self) -> int:
         """Delete what was given up a week ago; gives how many."""
         return await self._sql.run(_FORGET, {"kept_for": GIVEN_UP_KEPT_FOR})
+
+
+async def listen(dsn: str, heard: Callable[[], object]) -> None:
+    """Call `heard` whenever somebody has asked for a job, and when that may have been missed, until cancelled."""
+    while True:
+        try:
+            async with await psycopg.AsyncConnection.connect(
+                dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S, application_name="daybook jobs"
+            ) as connection:
+                await connection.execute(f"LISTEN {CHANNEL}".encode())
+                while True:
+                    heard()
+                    async for _ in connection.notifies(timeout=SILENCE_S_MAX, stop_after=1):
+                        pass
+                    await connection.execute("SELECT")  # whether anybody is still there
+        except psycopg.Error as error:
+            _log.warning("jobs are not heard of until the database is back: %s", str(error).strip())
+        await asyncio.sleep(RETRY_S)
 
 
 def _values(asked: Sequence[Asked]) -> dict[str, Any]:

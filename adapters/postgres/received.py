@@ -1,4 +1,4 @@
-"""What comes from elsewhere into the log: verified activities (the inbox) and actors' documents (the fetcher).
+"""What comes from elsewhere into the log: verified activities (the inbox) and documents (the fetcher).
 
 With `dispatch` these are the only three that append; `tests/test_writers.py` sees to it that there is no fourth.
 """
@@ -82,7 +82,9 @@ class Inbox:
 
 
 class FetchedKeys:
-    """adapters.activitypub.remote_keys.KeyStore: keys in schema `app`, the actors' documents in the log."""
+    """adapters.activitypub.remote_keys.KeyStore and adapters.fetching.DocumentStore: keys in schema `app`, documents
+    in the log.
+    """
 
     def __init__(self, writer: GroupWriter, pool: Pool, codec: Codec, pepper: Pepper) -> None:
         self._writer = writer
@@ -97,25 +99,26 @@ class FetchedKeys:
 
     async def save(self, keys: Sequence[StoredKey], document: FetchedDocument) -> None:
         """Append the document when it differs from the last; then keep its keys, and withdraw the actor's others."""
-        digest = hashlib.sha256(document.body).digest()
-        last = await _run(self._pool, _LAST_DIGEST, [document.final_url])
-        if not last or last[0][0] != digest:
-            await self._append(document)
-            await _run(self._pool, _REMEMBER_DIGEST, [document.final_url, digest])
+        await self.keep(document.final_url, document.body, document.content_type, document.fetched_at)
         for actor in {key.actor for key in keys}:
             await _run(self._pool, _WITHDRAW, [actor, [key.key_id for key in keys]])
         for key in keys:
             await _run(self._pool, _KEEP, [key.key_id, key.actor, key.pem, document.fetched_at])
 
-    async def _append(self, document: FetchedDocument) -> None:
-        stream = f"document:{self._pepper.hash('document', document.final_url).hex()}"
-        event = DocumentFetched(
-            uri=document.final_url,
-            raw=document.body,
-            content_type=document.content_type,
-            fetched_at=document.fetched_at,
-        )
+    async def keep(self, uri: str, body: bytes, content_type: str, fetched_at: datetime) -> None:
+        """Append what `uri` was answered with, when it differs from the last."""
+        digest = hashlib.sha256(body).digest()
+        last = await _run(self._pool, _LAST_DIGEST, [uri])
+        if last and last[0][0] == digest:
+            return
+        stream = f"document:{self._pepper.hash('document', uri).hex()}"
+        event = DocumentFetched(uri=uri, raw=body, content_type=content_type, fetched_at=fetched_at)
         await self._writer.append([NewEvent(stream, None, self._codec.seal(stream, event))])
+        await _run(self._pool, _REMEMBER_DIGEST, [uri, digest])
+
+    async def has(self, uri: str) -> bool:
+        """Whether a document of that URI was ever kept."""
+        return bool(await _run(self._pool, _LAST_DIGEST, [uri]))
 
 
 async def _run(pool: Pool, sql: LiteralString, values: list[Any]) -> list[tuple[Any, ...]]:

@@ -100,6 +100,5 @@ class Refusals:
         try:
             if self._counts:
                 await self.flush()
-                await self.forget()
         except Unavailable as error:
             _log.warning("refusals can't be written: %s", error)

@@ -47,7 +47,8 @@ class Answer:
 
 @dataclass
 class Peer:
-    """An actor elsewhere; `got` holds what was posted to their inbox, `fetched` the paths that were asked for."""
+    """An actor elsewhere; `got` holds what was posted to their inbox, `fetched` the paths that were asked
+    for, `pages` what more there is to get: status, media type and JSON by path."""
 
     origin: str
     name: str
@@ -55,6 +56,7 @@ class Peer:
     got: "queue.Queue[Any]" = field(default_factory=queue.Queue)
     fetched: list[str] = field(default_factory=list[str])
     answers: dict[str, int] = field(default_factory=dict[str, int])
+    pages: dict[str, tuple[int, str, Any]] = field(default_factory=dict[str, tuple[int, str, Any]])
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     @property
@@ -86,6 +88,8 @@ class Peer:
         self.fetched.append(path)
         if path in self.answers:
             return self.answers[path], ACTIVITY_JSON, {}
+        if path in self.pages:
+            return self.pages[path]
         if path == f"/users/{self.name}":
             return 200, ACTIVITY_JSON, self.document()
         if path.startswith("/.well-known/webfinger?"):
@@ -104,6 +108,18 @@ class Peer:
         now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         note = {"id": uri, "type": "Note", "attributedTo": self.actor, "content": f"<p>{text}</p>", "published": now}
         return self.activity("Create", {**note, **addressed}, id=f"{uri}/activity", **{**addressed, **more})
+
+    def publish(self, text: str = "Hello", **more: Any) -> str:
+        """Let a new public Note be fetched; gives its id."""
+        note = {"@context": CONTEXT, **self.note(text)["object"], **more}
+        self.pages[urlsplit(note["id"]).path] = 200, ACTIVITY_JSON, note
+        return note["id"]
+
+    def publish_again(self, uri: str, **more: Any) -> None:
+        """Let a Note that was published read otherwise."""
+        path = urlsplit(uri).path
+        status, kind, note = self.pages[path]
+        self.pages[path] = status, kind, {**note, **more}
 
     def activity(self, kind: str, about: Any, **more: Any) -> dict[str, Any]:
         name = f"{self.actor}/activities/{next(self.numbers)}"

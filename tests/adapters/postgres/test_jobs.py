@@ -79,7 +79,7 @@ async def test_a_done_job_is_gone_and_may_be_asked_for_anew(jobs: JobQueue) -> N
     await jobs.ask(Asked("fetch", "u"))
     (job,) = await jobs.take(10, KINDS)
     await jobs.done(job)
-    assert await jobs.next_in_s() is None
+    assert await jobs.next_in_s(KINDS) is None
     await jobs.ask(Asked("fetch", "u"))
     assert len(await jobs.take(10, KINDS)) == 1
 
@@ -131,7 +131,7 @@ async def test_asking_again_does_not_hurry_a_job_that_failed(jobs: JobQueue) -> 
     await jobs.failed(job, "no answer")
     await jobs.ask(Asked("fetch", "u"))
     assert await jobs.take(10, KINDS) == []
-    wait_s = await jobs.next_in_s()
+    wait_s = await jobs.next_in_s(KINDS)
     assert wait_s is not None and 20 < wait_s <= 30
 
 

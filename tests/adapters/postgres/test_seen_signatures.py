@@ -1,6 +1,5 @@
 """Signatures are remembered for as long as they could be sent again, and no longer."""
 
-import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
 
@@ -14,7 +13,6 @@ from tests.database import Database
 
 pytestmark = pytest.mark.anyio
 MARGIN = dt.timedelta(minutes=1)
-TIMEOUT_S = 30
 
 
 @pytest.fixture
@@ -42,10 +40,3 @@ async def remembered(pool: Pool) -> list[bytes]:
 async def test_a_signature_is_forgotten_when_it_could_no_longer_be_taken(pool: Pool) -> None:
     assert await SeenSignatures(pool).forget() == 1
     assert await remembered(pool) == [b"fresh"]
-
-
-@pytest.mark.usefixtures("two_seen")
-async def test_a_running_server_forgets_by_itself(pool: Pool) -> None:
-    async with asyncio.timeout(TIMEOUT_S), SeenSignatures(pool, every_s=0).running():
-        while await remembered(pool) != [b"fresh"]:
-            pass

@@ -1,0 +1,193 @@
+"""Documents from elsewhere, fetched because something refers to them, into the log: a post after its author.
+
+What they mean is interpretation's. Every URL is asked once for all that wait, few at a time of a host, and what went
+wrong is remembered for five minutes; how far references are followed is bounded (federation §14.1, security N13-N16).
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+from weakref import WeakValueDictionary
+
+from adapters.activitypub.actors import ACTOR_TYPES
+from adapters.activitypub.fetch import FetchedPage, Fetcher
+from adapters.activitypub.fetch_documents import FetchedDocument, FetchError, FetchRefused
+from adapters.activitypub.notes import parent_of
+from adapters.activitypub.remote_keys import KeyStore, keys_to_store
+from adapters.activitypub.remote_keys_documents import is_actor
+from adapters.activitypub.shapes import Json, many, objects, reference, type_of, usable
+from adapters.activitypub.urls import origin_of, same_origin
+from adapters.postgres.jobs import Asked
+from adapters.postgres.reads import Reads
+from projections.known import meant_by
+
+FAILURE_FOR: Final = timedelta(minutes=5)
+FAILURES_MAX: Final = 10_000
+FETCHES_PER_HOST_MAX: Final = 4
+PARENTS_MAX: Final = 50
+MENTIONED_MAX: Final = 20
+
+FETCH: Final = "fetch"
+THREAD: Final = "thread"
+# Why something is fetched although it is known: it may have changed.
+ANEW: Final = frozenset({"refetch", "move target"})
+
+Knows = Callable[[str], Awaitable[bool]]
+
+
+class DocumentStore(KeyStore, Protocol):
+    """Where documents are kept, with the keys of actors."""
+
+    async def keep(self, uri: str, body: bytes, content_type: str, fetched_at: datetime) -> None:
+        """Append what `uri` was answered with, when it differs from the last. Raises Unavailable."""
+        ...
+
+    async def has(self, uri: str) -> bool:
+        """Whether a document of that URI was ever kept. Raises Unavailable."""
+        ...
+
+
+class Known:
+    """Whether a URI is known here: it means something, or its document was kept, whatever came of that."""
+
+    def __init__(self, reads: Reads, store: DocumentStore) -> None:
+        self._reads = reads
+        self._store = store
+
+    async def knows(self, uri: str) -> bool:
+        """Raises Unavailable."""
+        return await self._store.has(uri) or await self._reads.view().row(meant_by(uri)) is not None
+
+
+class Documents:
+    """Fetches and keeps documents. One a process. `knows` says of a URI whether it means something here already."""
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        store: DocumentStore,
+        knows: Knows,
+        *,
+        own_origin: str,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._fetcher = fetcher
+        self._store = store
+        self._knows = knows
+        self._own = origin_of(own_origin)
+        self._clock = clock
+        self._failures: OrderedDict[str, tuple[FetchError, datetime]] = OrderedDict()
+        self._flights: dict[str, asyncio.Task[FetchedDocument]] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    async def fetch(self, uri: str, *, again: bool = False) -> FetchedDocument:
+        """Fetch what `uri` names and append it, with its author before it when they are not known yet.
+
+        `again` asks even when that failed a short while ago. Raises FetchRefused, FetchGone, FetchFailed, Unavailable.
+        """
+        failure = self._failures.get(uri)
+        if failure is not None and not again and self._clock() < failure[1]:
+            raise type(failure[0])(failure[0].reason)
+        flight = self._flights.get(uri)
+        if flight is None:
+            flight = asyncio.create_task(self._fetch(uri), name="fetch a document")
+            self._flights[uri] = flight
+            flight.add_done_callback(lambda done: self._land(uri, done))
+        # Shielded: whoever asked first may hang up without taking the others' answer away.
+        return await asyncio.shield(flight)
+
+    async def is_known(self, uri: str) -> bool:
+        """Whether there is nothing to fetch: it means something here already, or is our own to say."""
+        return origin_of(uri) in (self._own, None) or await self._knows(uri)
+
+    async def climb(self, uri: str) -> int:
+        """Fetch `uri` and what it answers, upwards, until something is known; gives how many. Raises as `fetch` does.
+
+        At most fifty, one after the other, none twice.
+        """
+        seen: set[str] = set()
+        above: str | None = uri
+        while above is not None and len(seen) < PARENTS_MAX and above not in seen and not await self.is_known(above):
+            seen.add(above)
+            above = parent_of((await self.fetch(above)).document)
+        return len(seen)
+
+    async def keep_page(self, page: FetchedPage) -> None:
+        """Append a page under the URL that was asked. Raises Unavailable."""
+        await self._store.keep(page.url, page.body, page.content_type, page.fetched_at)
+
+    async def aclose(self) -> None:
+        """Give up the fetches under way."""
+        flights = list(self._flights.values())
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
+
+    async def _fetch(self, uri: str) -> FetchedDocument:
+        found = await self._get(uri)
+        if is_actor(found.document):
+            await self._store.save(keys_to_store(found), found)
+            return found
+        author = _author_of(found.document)
+        if author is not None:
+            if not same_origin(author, found.final_url):
+                raise FetchRefused("The document is attributed to somebody of another origin.")
+            if not await self._knows(author):
+                await self._fetch_author(author)
+        await self._store.keep(found.final_url, found.body, found.content_type, found.fetched_at)
+        return found
+
+    async def _fetch_author(self, uri: str) -> None:
+        author = await self._get(uri)
+        if not is_actor(author.document) or author.document["id"] != uri:
+            raise FetchRefused("The document's author is no actor of that id.")
+        await self._store.save(keys_to_store(author), author)
+
+    async def _get(self, uri: str) -> FetchedDocument:
+        host = origin_of(uri) or ""
+        turns = self._turns.get(host)
+        if turns is None:
+            turns = self._turns[host] = asyncio.Semaphore(FETCHES_PER_HOST_MAX)
+        async with turns:
+            return await self._fetcher.get_document(uri)
+
+    def _land(self, uri: str, flight: asyncio.Task[FetchedDocument]) -> None:
+        del self._flights[uri]
+        problem = None if flight.cancelled() else flight.exception()
+        if isinstance(problem, FetchError):
+            self._failures[uri] = problem, self._clock() + FAILURE_FOR
+            self._failures.move_to_end(uri)
+            if len(self._failures) > FAILURES_MAX:
+                self._failures.popitem(last=False)
+        else:
+            self._failures.pop(uri, None)
+
+
+def fetch_job(uri: str, why: str) -> Asked:
+    """The job that fetches `uri`; `why` is for people, but for those of ANEW."""
+    return Asked(FETCH, uri, {"why": why}, lane=origin_of(uri) or "")
+
+
+def thread_job(uri: str) -> Asked:
+    """The job that fetches `uri` and what it answers, upwards, until something is known."""
+    return Asked(THREAD, uri, lane=origin_of(uri) or "")
+
+
+def referred_to_by(document: Json) -> Sequence[Asked]:
+    """The jobs for what a post refers to: what it answers, and those whom it mentions, twenty at most."""
+    if is_actor(document):
+        return []
+    mentions = [tag for tag in objects(document.get("tag")) if type_of(tag, frozenset({"Mention"})) == "Mention"]
+    named = dict.fromkeys(uri for tag in mentions if (uri := reference(tag.get("href"))) is not None and usable(uri))
+    asked = [fetch_job(uri, "mentioned") for uri in list(named)[:MENTIONED_MAX]]
+    parent = parent_of(document)
+    return asked if parent is None else [thread_job(parent), *asked]
+
+
+def _author_of(document: Json) -> str | None:
+    """Whose it says it is: the first person of several (PeerTube names account and channel), else the first."""
+    authors = many(document.get("attributedTo"))
+    person = next((author for author in objects(authors) if type_of(author, ACTOR_TYPES) == "Person"), None)
+    return reference(person or authors)

@@ -1,0 +1,201 @@
+"""`daybook work`: what is asked for is done, whoever dies meanwhile and whatever Redis forgets."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import msgspec
+import psycopg
+import pytest
+import redis
+from psycopg_pool import AsyncConnectionPool
+
+from adapters.codec import Codec
+from adapters.config import Settings
+from adapters.embedded.valkey import EmbeddedValkey
+from adapters.fetching import fetch_job, thread_job
+from adapters.postgres.jobs import Asked, Job, JobQueue, ask_all
+from adapters.wiring import Server
+from domain.activity import DocumentFetched
+from tests.database import MASTER_KEY, Database
+from tests.federation.peer import Peer, running_peer
+from workers import jobs
+from workers.jobs import KINDS, Hands, Hopeless
+from workers.lives import live
+
+TIMEOUT_S = 30.0
+_EVENTS = """
+    SELECT e.originator_id, e.topic, e.state, k.wrapped_key
+    FROM log.events e JOIN keys.event_keys k ON k.position = e.notification_id ORDER BY e.notification_id
+"""
+
+
+@pytest.fixture
+def settings(settings: Settings, valkey_server: EmbeddedValkey) -> Settings:
+    return msgspec.structs.replace(settings, domain="localhost:3999", redis_url=valkey_server.url)
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    with running_peer() as made:
+        yield made
+
+
+@contextmanager
+def working(settings: Settings, kinds: dict[str, jobs.Kind] | None = None) -> Iterator[None]:
+    """Hands at work."""
+    stopping = threading.Event()
+
+    async def life(server: Server, stopped: asyncio.Event) -> None:
+        await Hands(server, kinds or KINDS).work(stopped)
+
+    thread = threading.Thread(target=live, args=[settings, stopping, life])
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(TIMEOUT_S)
+
+
+def ask(settings: Settings, *asked: Asked) -> None:
+    assert settings.database_app_url is not None
+    with psycopg.connect(settings.database_app_url) as connection, connection.cursor() as cursor:
+        ask_all(cursor, asked)
+
+
+def done(settings: Settings) -> None:
+    """Return when no job is open."""
+    assert settings.database_url is not None
+    with psycopg.connect(settings.database_url, autocommit=True) as owner:
+        for _ in range(int(TIMEOUT_S * 20)):
+            open_ = owner.execute("SELECT count(*) FROM app.jobs WHERE given_up_at IS NULL").fetchone()
+            if open_ == (0,):
+                return
+            threading.Event().wait(0.05)
+        raise AssertionError(owner.execute("SELECT * FROM app.jobs").fetchall())
+
+
+def documents(settings: Settings) -> list[str]:
+    """The URIs of the documents in the log, in its order."""
+    assert settings.database_url is not None
+    codec = Codec(MASTER_KEY)
+    with psycopg.connect(settings.database_url) as owner:
+        events = [codec.open(*row) for row in owner.execute(_EVENTS).fetchall()]
+    return [event.uri for event in events if isinstance(event, DocumentFetched)]
+
+
+def test_a_post_is_fetched_after_its_author_and_again_only_when_it_differs(settings: Settings, peer: Peer) -> None:
+    note = peer.publish("Boosted")
+    with working(settings):
+        ask(settings, fetch_job(note, "boosted"))
+        done(settings)
+        ask(settings, fetch_job(note, "boosted"), fetch_job(peer.actor, "refetch"))
+        done(settings)
+    assert documents(settings) == [peer.actor, note]
+    assert len([path for path in peer.fetched if path == f"/users/{peer.name}"]) == 2
+
+
+def test_what_a_post_answers_is_fetched_upwards_and_a_circle_ends(settings: Settings, peer: Peer) -> None:
+    root = peer.publish("Root")
+    parent = peer.publish("Parent", inReplyTo=root)
+    reply = peer.publish("Reply", inReplyTo=parent)
+    peer.publish_again(root, inReplyTo=reply)
+    with working(settings):
+        ask(settings, fetch_job(reply, "boosted"))
+        done(settings)
+    assert documents(settings) == [peer.actor, reply, parent, root]
+
+
+def test_those_whom_a_fetched_post_mentions_are_fetched_twenty_at_most(settings: Settings, peer: Peer) -> None:
+    tags = [{"type": "Mention", "href": f"{peer.origin}/nobody/{n}", "name": f"@n{n}"} for n in range(25)]
+    with running_peer("carol") as carol:
+        tags.insert(0, {"type": "Mention", "href": carol.actor, "name": "@carol"})
+        note = peer.publish("Hello", tag=tags)
+        with working(settings):
+            ask(settings, fetch_job(note, "boosted"))
+            done(settings)
+    assert documents(settings) == [peer.actor, note, carol.actor]
+    assert len([path for path in peer.fetched if path.startswith("/nobody/")]) == 19
+
+
+def test_a_thread_is_climbed_fifty_steps_at_most(settings: Settings, peer: Peer) -> None:
+    above = None
+    for number in range(60):
+        above = peer.publish(f"Step {number}", **({} if above is None else {"inReplyTo": above}))
+    assert above is not None
+    with working(settings):
+        ask(settings, thread_job(above))
+        done(settings)
+    assert len(documents(settings)) == 1 + 50
+
+
+def test_nothing_is_lost_when_redis_is_emptied_or_not_there_at_all(
+    settings: Settings, peer: Peer, valkey_server: EmbeddedValkey
+) -> None:
+    notes = [peer.publish(f"Number {number}") for number in range(20)]
+    ask(settings, *(fetch_job(note, "boosted") for note in notes[:10]))
+    with redis.Redis.from_url(valkey_server.url) as client:
+        client.flushall()
+    with working(settings):
+        done(settings)
+    nowhere = msgspec.structs.replace(settings, redis_url="redis://127.0.0.1:1")
+    with working(nowhere):
+        ask(settings, *(fetch_job(note, "boosted") for note in notes[10:]))
+        done(settings)
+    assert sorted(documents(settings)) == sorted([peer.actor, *notes])
+
+
+def test_a_job_of_a_killed_process_is_done_by_the_next(settings: Settings, peer: Peer) -> None:
+    note = peer.publish("Taken by somebody who died")
+    ask(settings, fetch_job(note, "boosted"))
+
+    async def take_and_die() -> list[Job]:
+        assert settings.database_app_url is not None
+        async with AsyncConnectionPool(settings.database_app_url, kwargs={"autocommit": True}, open=False) as pool:
+            return await JobQueue(pool, lease=timedelta(seconds=1)).take(10, KINDS)
+
+    assert len(asyncio.run(take_and_die())) == 1
+    with working(settings):
+        done(settings)
+    assert documents(settings) == [peer.actor, note]
+
+
+def test_a_job_that_raises_is_tried_again_and_one_that_is_hopeless_is_not(settings: Settings) -> None:
+    tried: list[str] = []
+
+    async def knit(server: Server, job: Job) -> None:
+        tried.append(job.subject)
+        raise Hopeless if job.subject == "hopeless" else ZeroDivisionError("by nothing")
+
+    async def report(server: Server, job: Job) -> None:
+        done_with.set()
+
+    done_with = threading.Event()
+    with working(settings, {"knit": knit, "report": report}):
+        ask(settings, Asked("knit", "hopeless"), Asked("knit", "raises"))
+        while len(tried) < 2:
+            threading.Event().wait(0.02)
+        ask(settings, Asked("report", "later"))
+        assert done_with.wait(TIMEOUT_S)
+    assert settings.database_url is not None
+    with psycopg.connect(settings.database_url) as owner:
+        left = owner.execute("SELECT subject, attempts, last_error FROM app.jobs WHERE kind = 'knit'").fetchall()
+    assert left == [("raises", 1, "ZeroDivisionError: by nothing")]
+
+
+def test_a_peer_that_does_not_answer_is_asked_again_later(settings: Settings, database: Database, peer: Peer) -> None:
+    note = peer.publish("Not today")
+    peer.answers[note.removeprefix(peer.origin)] = 503
+    with working(settings):
+        ask(settings, fetch_job(note, "boosted"))
+        with psycopg.connect(database.owner, autocommit=True) as owner:
+            while owner.execute("SELECT last_error FROM app.jobs").fetchone() == (None,):
+                threading.Event().wait(0.02)
+            peer.answers.clear()
+            owner.execute("UPDATE app.jobs SET due_at = now()")
+            owner.execute("NOTIFY daybook_jobs")
+        done(settings)
+    assert documents(settings) == [peer.actor, note]

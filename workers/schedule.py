@@ -1,0 +1,77 @@
+"""`daybook tick`: what time causes. One process at a time keeps the schedule, and PostgreSQL knows what was begun when.
+
+What happens because time passed is an event like any other: a thing that causes one phrases a command
+(`server.do(…)`), and never touches a read model. To add one, write a function that may run twice and a line in
+SCHEDULE.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from adapters.config import Settings
+from adapters.postgres.schedule import Schedule, keeping
+from adapters.unavailable import Unavailable
+from adapters.wiring import Server
+from workers.lives import live, until
+
+RUNG_FOR_MAX: Final = 100
+ANOTHER_KEEPS_IT_S: Final = 10.0
+LOOK_AGAIN_S: Final = 0.5
+WAIT_S_MAX: Final = 60.0
+_log = logging.getLogger("daybook.tick")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something to be done every so often; `name` is what its last time is known by, so it never changes."""
+
+    name: str
+    every: timedelta
+    do: Callable[[Server], Awaitable[object]]
+
+
+async def ring_for_due_jobs(server: Server) -> None:
+    """Wake those who do jobs for what is due and nobody does: its first bell may have been lost."""
+    await server.bell.ring(await server.jobs.due(RUNG_FOR_MAX))
+
+
+SCHEDULE: Final[Sequence[Entry]] = (
+    Entry("ring for due jobs", timedelta(seconds=30), ring_for_due_jobs),
+    Entry("forget old signatures", timedelta(minutes=5), lambda server: server.seen_signatures.forget()),
+    Entry("forget old refusals", timedelta(hours=1), lambda server: server.refusals.forget()),
+    Entry("forget jobs that were given up", timedelta(days=1), lambda server: server.jobs.forget()),
+)
+
+
+def tick(settings: Settings, stopping: threading.Event) -> None:
+    """Keep the schedule until `stopping` is set. Raises SettingsError."""
+    live(settings, stopping, keep)
+
+
+async def keep(server: Server, stopped: asyncio.Event, entries: Sequence[Entry] = SCHEDULE) -> None:
+    """Keep the schedule, or stand by while another process does. Raises Unavailable."""
+    assert server.settings.database_app_url is not None, "settings are attached"
+    everys = {entry.name: entry.every for entry in entries}
+    while not stopped.is_set():
+        async with keeping(server.settings.database_app_url) as schedule:
+            while schedule is not None and not stopped.is_set():
+                await _do_what_is_due(server, schedule, entries)
+                await until(stopped, min(max(await schedule.next_in_s(everys), LOOK_AGAIN_S), WAIT_S_MAX))
+        await until(stopped, ANOTHER_KEEPS_IT_S)
+
+
+async def _do_what_is_due(server: Server, schedule: Schedule, entries: Sequence[Entry]) -> None:
+    for entry in entries:
+        if not await schedule.begin(entry.name, entry.every):
+            continue
+        try:
+            await entry.do(server)
+        except Unavailable as error:
+            _log.warning("%s: not now (%s)", entry.name, error)
+        except Exception:  # noqa: BLE001 - whatever one thing does, the others are done
+            _log.exception("%s failed; it is tried again when its time comes", entry.name)

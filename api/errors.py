@@ -15,6 +15,7 @@ from litestar.exceptions import HTTPException
 
 from adapters.unavailable import Unavailable
 from api.web.pages import Pages
+from domain.events import Forbidden as NotAllowed
 from domain.events import NotFound as Absent
 from domain.events import Refused
 from domain.ports import Conflict, FactsBehind
@@ -166,6 +167,8 @@ def handlers(pages: Pages) -> dict[int | type[Exception], Handler]:
         )
 
     def refused(request: Request[Any, Any, Any], error: Refused) -> Response[bytes]:
+        if isinstance(error, NotAllowed):
+            return answer(request, Forbidden(error.reason))
         return answer(request, NotFound() if isinstance(error, Absent) else Invalid(error.reason))
 
     def unavailable(request: Request[Any, Any, Any], error: Unavailable) -> Response[bytes]:

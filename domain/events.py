@@ -27,6 +27,10 @@ class NotFound(Refused):
     """What the command names does not exist, or must look so to this person (404, never 403)."""
 
 
+class Forbidden(Refused):
+    """Whoever it may be, not this person (403)."""
+
+
 def topic_of(event: Event | type[Event]) -> str:
     """The tag under which an event kind is stored, e.g. `post.published`."""
     tag = event.__struct_config__.tag

@@ -12,7 +12,7 @@ from typing import assert_never
 
 import msgspec
 
-from domain.events import Command, Event, Refused
+from domain.events import Command, Event, Forbidden, Refused
 
 
 class FollowRequested(Event, frozen=True, tag="follow.requested"):
@@ -51,13 +51,35 @@ class FollowEnded(Event, frozen=True, tag="follow.ended"):
     ended_at: datetime | None = None
 
 
+class FollowAdjusted(Event, frozen=True, tag="follow.adjusted"):
+    """What the follower wants of the followee from now on, whole, until the follow ends.
+
+    Whether boosts show in their home, whether they are told of new posts, and in which languages alone (None: any).
+    """
+
+    follower: int
+    followee: int
+    reblogs: bool = True
+    notify: bool = False
+    languages: tuple[str, ...] | None = None
+    adjusted_at: datetime | None = None
+
+
 class RequestFollow(Command, frozen=True):
-    """Ask to follow. `needs_approval` when the followee is locked or lives on another server."""
+    """Ask to follow, or want something else of somebody followed already; None leaves a wish as it is.
+
+    `needs_approval` when the followee is locked or lives on another server, `blocked` when either blocks the other.
+    No language at all means any.
+    """
 
     follower: int
     followee: int
     request: str
     needs_approval: bool
+    blocked: bool = False
+    reblogs: bool | None = None
+    notify: bool | None = None
+    languages: tuple[str, ...] | None = None
 
 
 class EndFollow(Command, frozen=True):
@@ -83,7 +105,7 @@ class RejectFollow(Command, frozen=True):
     request: str | None = None
 
 
-FollowEvent = FollowRequested | FollowAccepted | FollowRejected | FollowEnded
+FollowEvent = FollowRequested | FollowAccepted | FollowRejected | FollowEnded | FollowAdjusted
 FollowCommand = RequestFollow | EndFollow | AcceptFollow | RejectFollow
 
 
@@ -95,11 +117,20 @@ class Stage(Enum):
     FOLLOWING = "following"
 
 
+class Wishes(msgspec.Struct, frozen=True):
+    """What the follower wants of the followee; as an adjustment says it."""
+
+    reblogs: bool = True
+    notify: bool = False
+    languages: tuple[str, ...] | None = None
+
+
 class Follow(msgspec.Struct, frozen=True):
-    """What deciding needs: the stage, and which request it stems from."""
+    """What deciding needs: the stage, which request it stems from, what is wished."""
 
     stage: Stage = Stage.NONE
     request: str = ""
+    wishes: Wishes = Wishes()
 
 
 INITIAL = Follow()
@@ -117,18 +148,14 @@ def stream_of(follower: int, followee: int) -> str:
 
 
 def decide(state: Follow, command: FollowCommand, now: datetime) -> Sequence[FollowEvent]:
-    """Raises Refused when somebody would follow themselves."""
+    """Raises Refused when somebody would follow themselves, Forbidden where one of them blocks the other."""
     match command:
         case RequestFollow() if command.follower == command.followee:
             raise Refused("You can't follow yourself")
-        case RequestFollow() if state.stage is not Stage.NONE:
-            return []
+        case RequestFollow(blocked=True):
+            raise Forbidden("This action is not allowed")
         case RequestFollow():
-            follower, followee, request = command.follower, command.followee, command.request
-            asked = FollowRequested(follower=follower, followee=followee, request=request, requested_at=now)
-            if command.needs_approval:
-                return [asked]
-            return [asked, FollowAccepted(follower=follower, followee=followee, request=request, accepted_at=now)]
+            return [*_requested(state, command, now), *_adjusted(state, command, now)]
         case EndFollow() if state.stage is Stage.NONE:
             return []
         case EndFollow():
@@ -143,20 +170,49 @@ def decide(state: Follow, command: FollowCommand, now: datetime) -> Sequence[Fol
 def evolve(state: Follow, event: FollowEvent) -> Follow:
     """Fold one event into the state; an answer to another request changes nothing."""
     match event:
-        case FollowRequested() if state.stage is Stage.FOLLOWING:
-            return msgspec.structs.replace(state, request=event.request)
         case FollowRequested():
-            return Follow(Stage.REQUESTED, event.request)
+            stage = Stage.FOLLOWING if state.stage is Stage.FOLLOWING else Stage.REQUESTED
+            return msgspec.structs.replace(state, stage=stage, request=event.request)
         case FollowAccepted() if event.request == state.request and state.stage is Stage.REQUESTED:
-            return Follow(Stage.FOLLOWING, event.request)
+            return msgspec.structs.replace(state, stage=Stage.FOLLOWING)
         case FollowRejected() if event.request == state.request:
             return INITIAL
         case FollowEnded():
             return INITIAL
-        case FollowAccepted() | FollowRejected():
+        case FollowAdjusted() if state.stage is not Stage.NONE:
+            return msgspec.structs.replace(state, wishes=Wishes(event.reblogs, event.notify, event.languages))
+        case FollowAccepted() | FollowRejected() | FollowAdjusted():
             return state
         case _:
             assert_never(event)
+
+
+def _requested(state: Follow, command: RequestFollow, now: datetime) -> Sequence[FollowEvent]:
+    if state.stage is not Stage.NONE:
+        return []
+    follower, followee, request = command.follower, command.followee, command.request
+    asked = FollowRequested(follower=follower, followee=followee, request=request, requested_at=now)
+    if command.needs_approval:
+        return [asked]
+    return [asked, FollowAccepted(follower=follower, followee=followee, request=request, accepted_at=now)]
+
+
+def _adjusted(state: Follow, command: RequestFollow, now: datetime) -> Sequence[FollowEvent]:
+    had = state.wishes
+    reblogs = had.reblogs if command.reblogs is None else command.reblogs
+    notify = had.notify if command.notify is None else command.notify
+    languages = had.languages if command.languages is None else command.languages or None
+    if Wishes(reblogs, notify, languages) == had:
+        return []
+    adjusted = FollowAdjusted(
+        follower=command.follower,
+        followee=command.followee,
+        reblogs=reblogs,
+        notify=notify,
+        languages=languages,
+        adjusted_at=now,
+    )
+    return [adjusted]
 
 
 def _answered(state: Follow, command: AcceptFollow | RejectFollow, now: datetime) -> Sequence[FollowEvent]:

@@ -1,10 +1,13 @@
-"""Accounts: who there is, what they say of themselves now and said before, and how many follow them."""
+"""Accounts: who there is, what they say of themselves now and said before, and how many follow them.
+
+`deleted` is the position at which an account went for good; `moved_to` the account it names as its next.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import LiteralString, NamedTuple
 
-from domain.account import AccountRegistered, ProfileChanged
+from domain.account import AccountDeleted, AccountMoved, AccountRegistered, ProfileChanged
 from projections.fact import Fact
 from projections.query import Query
 from projections.rendering import acct_of, identity_json, mention_json, profile_json
@@ -24,7 +27,10 @@ CREATE TABLE accounts (
     profile    text   NOT NULL,
     locked     boolean NOT NULL,
     position   bigint NOT NULL,
-    n          int    NOT NULL
+    n          int    NOT NULL,
+    deleted    bigint,
+    moved_to   bigint,
+    moved      bigint
 );
 CREATE INDEX accounts_acct ON accounts (lower(acct));
 
@@ -77,6 +83,14 @@ def _profile(event: AccountRegistered | ProfileChanged, fact: Fact, origin: str)
     yield fact.position, fact.n, event.account, rendered, profile.note, profile.locked
 
 
+def _move(event: AccountMoved, fact: Fact, origin: str) -> Iterable[Row]:
+    yield fact.position, event.account, event.target
+
+
+def _deletion(event: AccountDeleted, fact: Fact, origin: str) -> Iterable[Row]:
+    yield fact.position, event.account
+
+
 RULES = (
     on(
         AccountRegistered,
@@ -106,6 +120,33 @@ RULES = (
         FROM last l WHERE a.id = l.account AND (l.position, l.n) > (a.position, a.n)
         """,
     ),
+    on(
+        AccountMoved,
+        "an account has moved to where it said last",
+        "position bigint, account bigint, target bigint",
+        _move,
+        """
+        WITH last AS (
+            SELECT DISTINCT ON (f.account) f.* FROM fact f JOIN accounts a ON a.id = f.account AND a.since <= f.position
+            ORDER BY f.account, f.position DESC, f.target
+        )
+        UPDATE accounts a SET moved_to = l.target, moved = l.position FROM last l
+        WHERE a.id = l.account AND (a.moved IS NULL OR l.position > a.moved)
+        """,
+    ),
+    on(
+        AccountDeleted,
+        "an account is gone from the first time that this was said",
+        "position bigint, account bigint",
+        _deletion,
+        """
+        WITH first AS (
+            SELECT f.account, min(f.position) AS position
+            FROM fact f JOIN accounts a ON a.id = f.account AND a.since <= f.position GROUP BY f.account
+        )
+        UPDATE accounts a SET deleted = f.position FROM first f WHERE a.id = f.account AND a.deleted IS NULL
+        """,
+    ),
 )
 
 PROJECTION = Projection(
@@ -132,12 +173,14 @@ class AccountRow(NamedTuple):
     following: int
     statuses: int
     last_status_at: date | None
+    moved_to: int | None = None
 
 
+# Those who are gone are not there for anybody.
 _SELECT: LiteralString = """
     SELECT a.id, a.uri, a.username, a.domain, a.url, a.identity, a.mention, a.profile, a.locked,
-        k.followers, k.following, k.statuses, k.last_status_at
-    FROM accounts a JOIN account_counts k ON k.account = a.id """
+        k.followers, k.following, k.statuses, k.last_status_at, a.moved_to
+    FROM accounts a JOIN account_counts k ON k.account = a.id AND a.deleted IS NULL """
 
 
 def account(number: int) -> Query:

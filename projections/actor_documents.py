@@ -6,7 +6,7 @@ from typing import LiteralString
 import msgspec
 
 from projections.query import Query
-from projections.visibility import VISIBLE
+from projections.visibility import MAY_SEE
 
 
 class LocalActor(msgspec.Struct, frozen=True):
@@ -90,7 +90,7 @@ def served_note(account: int, status: int, viewer: int | None) -> Query:
     where: LiteralString = """
         WHERE s.id = %(status)s::bigint AND s.account = %(account)s::bigint AND s.local
             AND ((s.deleted IS NOT NULL AND s.visibility IN ('public', 'unlisted')) OR (:visible))
-        """.replace(":visible", VISIBLE)
+        """.replace(":visible", MAY_SEE)
     return Query(_STATUS + where, {"account": account, "status": status, "viewer": viewer})
 
 

@@ -2,11 +2,13 @@
 
 from projections import (
     accounts,
+    blocks,
     bookmarks,
     conversations,
     follows,
     home,
     interpretation,
+    mutes,
     pins,
     statuses,
     timelines,
@@ -17,6 +19,8 @@ PROJECTIONS: tuple[Projection, ...] = (
     Projection("interpretation", interpretation.TABLES, {t: ", ".join(k) for t, k in interpretation.KEYS.items()}),
     accounts.PROJECTION,
     follows.PROJECTION,
+    blocks.PROJECTION,
+    mutes.PROJECTION,
     statuses.PROJECTION,
     home.PROJECTION,
     timelines.PROJECTION,

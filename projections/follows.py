@@ -1,15 +1,17 @@
-"""Follows: who asked to follow whom, who follows whom, and from when to when.
+"""Follows: who asked to follow whom, who follows whom, from when to when, and what they want of them.
 
 The turns only grow; the intervals of a touched pair are worked out anew from its turns, so it makes no difference
-whether follow, unfollow and follow came in one batch or in three.
+whether follow, unfollow and follow came in one batch or in three. An account that is deleted takes its follows along.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
-from domain.follow import FollowAccepted, FollowEnded, FollowEvent, FollowRejected, FollowRequested
+from domain.account import AccountDeleted
+from domain.follow import FollowAccepted, FollowAdjusted, FollowEnded, FollowRejected, FollowRequested
 from projections.fact import Fact
 from projections.query import Query
+from projections.rendering import json_text
 from projections.rule import Projection, Row, on
 
 TABLES = """
@@ -36,7 +38,19 @@ CREATE TABLE follows (
 );
 CREATE INDEX follows_open ON follows (follower, followee) WHERE until IS NULL;
 CREATE INDEX follows_of_followee ON follows (followee, follower) INCLUDE (since, until) WHERE stage = 'following';
-CREATE INDEX follows_asked ON follows (followee) WHERE stage = 'requested' AND until IS NULL;
+CREATE INDEX follows_asked ON follows (followee, until) WHERE stage = 'requested';
+
+-- What the follower wants, as said last: back to the usual when a follow ends.
+CREATE TABLE follow_wishes (
+    follower  bigint  NOT NULL,
+    followee  bigint  NOT NULL,
+    position  bigint  NOT NULL,
+    n         int     NOT NULL,
+    reblogs   boolean NOT NULL,
+    notify    boolean NOT NULL,
+    languages text,
+    PRIMARY KEY (follower, followee)
+);
 """
 
 _STAGES = {
@@ -47,8 +61,84 @@ _STAGES = {
 }
 
 
-def _turn(event: FollowEvent, fact: Fact, origin: str) -> Iterable[Row]:
+# `pair` has follower, followee and the earliest position of their new turns.
+_INTERVALS: LiteralString = """
+    WITH :pair,
+    -- Positions only grow: what a turn ends is the turn before it, and older ones stay as they are.
+    turn AS (
+        SELECT t.* FROM pair p CROSS JOIN LATERAL (
+            (SELECT * FROM follow_turns o
+             WHERE o.follower = p.follower AND o.followee = p.followee AND o.position < p.since
+             ORDER BY o.position DESC, o.n DESC LIMIT 1)
+            UNION ALL
+            (SELECT * FROM follow_turns o
+             WHERE o.follower = p.follower AND o.followee = p.followee AND o.position >= p.since)) t
+    ),
+    interval AS (
+        SELECT * FROM (
+            SELECT follower, followee, position AS since, n, stage, request,
+                   lead(position) OVER (PARTITION BY follower, followee ORDER BY position, n) AS until
+            FROM turn) t
+        WHERE stage <> 'none'
+    ),
+    kept AS (
+        INSERT INTO follows (follower, followee, since, n, until, stage, request)
+        SELECT follower, followee, since, n, until, stage, request FROM interval
+        ON CONFLICT (follower, followee, since, n) DO UPDATE SET until = excluded.until
+        WHERE follows.until IS DISTINCT FROM excluded.until
+    ),
+    -- `follows` still reads as before this statement; the difference is what the counters move by.
+    moved AS (
+        SELECT follower, followee, 1 AS by FROM interval WHERE until IS NULL AND stage = 'following'
+        UNION ALL
+        SELECT f.follower, f.followee, -1 FROM pair JOIN follows f USING (follower, followee)
+        WHERE f.until IS NULL AND f.stage = 'following'
+    ),
+    delta AS (
+        SELECT account, sum(followers) AS followers, sum(following) AS following FROM (
+            SELECT followee AS account, by AS followers, 0 AS following FROM moved
+            UNION ALL SELECT follower, 0, by FROM moved) m
+        GROUP BY account
+    )
+    INSERT INTO account_counts (account, followers, following)
+    SELECT account, followers, following FROM delta
+    ON CONFLICT (account) DO UPDATE SET followers = account_counts.followers + excluded.followers,
+        following = account_counts.following + excluded.following
+"""
+
+
+# What stood between an account that is deleted and others, by one index each.
+_STOOD: LiteralString = """
+    stood AS (
+        SELECT DISTINCT ON (follower, followee, since, n) * FROM (
+            SELECT i.*, f.position, f.n AS gone FROM fact f JOIN follows i ON i.follower = f.account
+            UNION ALL
+            SELECT i.*, f.position, f.n FROM fact f JOIN follows i ON i.followee = f.account AND i.stage = 'following'
+            UNION ALL
+            SELECT i.*, f.position, f.n FROM fact f JOIN follows i ON i.followee = f.account AND i.stage = 'requested'
+        ) i
+        WHERE (since, n) < (position, gone) AND (until IS NULL OR until > position)
+        ORDER BY follower, followee, since, n, position, gone
+    )
+"""
+
+
+def _turn(
+    event: FollowRequested | FollowAccepted | FollowRejected | FollowEnded, fact: Fact, origin: str
+) -> Iterable[Row]:
     yield event.follower, event.followee, fact.position, fact.n, _STAGES[type(event)], event.request
+
+
+def _deletion(event: AccountDeleted, fact: Fact, origin: str) -> Iterable[Row]:
+    yield event.account, fact.position, fact.n
+
+
+def _wishes(event: FollowAdjusted | FollowRejected | FollowEnded, fact: Fact, origin: str) -> Iterable[Row]:
+    place = event.follower, event.followee, fact.position, fact.n
+    if isinstance(event, FollowAdjusted):
+        yield *place, event.reblogs, event.notify, None if event.languages is None else json_text(event.languages)
+    else:
+        yield *place, True, False, None
 
 
 RULES = (
@@ -61,48 +151,38 @@ RULES = (
         INSERT INTO follow_turns (follower, followee, position, n, stage, request)
         SELECT follower, followee, position, n, stage, request FROM fact ON CONFLICT DO NOTHING
         """,
+        _INTERVALS.replace(
+            ":pair", "pair AS (SELECT follower, followee, min(position) AS since FROM fact GROUP BY follower, followee)"
+        ),
+    ),
+    on(
+        AccountDeleted,
+        "who is gone follows nobody and is followed by nobody",
+        "account bigint, position bigint, n int",
+        _deletion,
         """
-        WITH pair AS (SELECT follower, followee, min(position) AS since FROM fact GROUP BY follower, followee),
-        -- Positions only grow: what a turn ends is the turn before it, and older ones stay as they are.
-        turn AS (
-            SELECT t.* FROM pair p CROSS JOIN LATERAL (
-                (SELECT * FROM follow_turns o
-                 WHERE o.follower = p.follower AND o.followee = p.followee AND o.position < p.since
-                 ORDER BY o.position DESC, o.n DESC LIMIT 1)
-                UNION ALL
-                (SELECT * FROM follow_turns o
-                 WHERE o.follower = p.follower AND o.followee = p.followee AND o.position >= p.since)) t
-        ),
-        interval AS (
-            SELECT * FROM (
-                SELECT follower, followee, position AS since, n, stage, request,
-                       lead(position) OVER (PARTITION BY follower, followee ORDER BY position, n) AS until
-                FROM turn) t
-            WHERE stage <> 'none'
-        ),
-        kept AS (
-            INSERT INTO follows (follower, followee, since, n, until, stage, request)
-            SELECT follower, followee, since, n, until, stage, request FROM interval
-            ON CONFLICT (follower, followee, since, n) DO UPDATE SET until = excluded.until
-            WHERE follows.until IS DISTINCT FROM excluded.until
-        ),
-        -- `follows` still reads as before this statement; the difference is what the counters move by.
-        moved AS (
-            SELECT follower, followee, 1 AS by FROM interval WHERE until IS NULL AND stage = 'following'
-            UNION ALL
-            SELECT f.follower, f.followee, -1 FROM pair JOIN follows f USING (follower, followee)
-            WHERE f.until IS NULL AND f.stage = 'following'
-        ),
-        delta AS (
-            SELECT account, sum(followers) AS followers, sum(following) AS following FROM (
-                SELECT followee AS account, by AS followers, 0 AS following FROM moved
-                UNION ALL SELECT follower, 0, by FROM moved) m
-            GROUP BY account
-        )
-        INSERT INTO account_counts (account, followers, following)
-        SELECT account, followers, following FROM delta
-        ON CONFLICT (account) DO UPDATE SET followers = account_counts.followers + excluded.followers,
-            following = account_counts.following + excluded.following
+        WITH :stood
+        INSERT INTO follow_turns (follower, followee, position, n, stage, request)
+        SELECT follower, followee, position, gone, 'none', request FROM stood ON CONFLICT DO NOTHING
+        """.replace(":stood", _STOOD),
+        _INTERVALS.replace(
+            ":pair",
+            """:stood,
+    pair AS (SELECT follower, followee, min(position) AS since FROM stood GROUP BY follower, followee)""",
+        ).replace(":stood", _STOOD),
+    ),
+    on(
+        (FollowAdjusted, FollowRejected, FollowEnded),
+        "what is wanted is what was said last, and the end of a follow takes it back",
+        "follower bigint, followee bigint, position bigint, n int, reblogs boolean, notify boolean, languages text",
+        _wishes,
+        """
+        INSERT INTO follow_wishes (follower, followee, position, n, reblogs, notify, languages)
+        SELECT DISTINCT ON (follower, followee) follower, followee, position, n, reblogs, notify, languages
+        FROM fact WHERE follower & 32768 = 0 ORDER BY follower, followee, position DESC, n DESC
+        ON CONFLICT (follower, followee) DO UPDATE SET (position, n, reblogs, notify, languages)
+            = (excluded.position, excluded.n, excluded.reblogs, excluded.notify, excluded.languages)
+        WHERE (excluded.position, excluded.n) > (follow_wishes.position, follow_wishes.n)
         """,
     ),
 )
@@ -110,7 +190,11 @@ RULES = (
 PROJECTION = Projection(
     "follows",
     TABLES,
-    {"follow_turns": "follower, followee, position, n", "follows": "follower, followee, since, n"},
+    {
+        "follow_turns": "follower, followee, position, n",
+        "follows": "follower, followee, since, n",
+        "follow_wishes": "follower, followee",
+    },
     RULES,
 )
 

@@ -27,6 +27,11 @@ def inside(values: Mapping[str, Any]) -> str:
     return _encode(values)[1:-1].decode()
 
 
+def json_text(value: Any) -> str:
+    """A value as JSON."""
+    return _encode(value).decode()
+
+
 def acct_of(username: str, domain: str | None) -> str:
     """How clients write the handle: the bare name for a local account."""
     return username if domain is None else f"{username}@{domain}"

@@ -10,7 +10,7 @@ from datetime import date
 from typing import LiteralString, NamedTuple
 
 from projections.query import Query
-from projections.visibility import VISIBLE
+from projections.visibility import MAY_SEE, SHOWN
 
 # As a constant in the text, so that the planner knows how little is read.
 _SCAN_MAX: LiteralString = "400"
@@ -60,7 +60,7 @@ def status(number: int, viewer: int | None) -> Query:
     """The StatusRow of one status, then its URI and its text as typed (None if remote); no row if not visible."""
     select: LiteralString = "SELECT" + _COLUMNS + ", s.uri, r.text FROM statuses s" + _JOINS
     return Query(
-        select + " WHERE s.id = %(id)s::bigint AND" + VISIBLE,
+        select + " WHERE s.id = %(id)s::bigint AND" + MAY_SEE,
         {"id": number, "viewer": viewer},
     )
 
@@ -69,7 +69,7 @@ def statuses(numbers: Sequence[int], viewer: int | None) -> Query:
     """StatusRows of those of these that the viewer may see, in no order."""
     select: LiteralString = "SELECT" + _COLUMNS + " FROM statuses s" + _JOINS
     return Query(
-        select + " WHERE s.id = ANY(%(ids)s::bigint[]) AND" + VISIBLE,
+        select + " WHERE s.id = ANY(%(ids)s::bigint[]) AND" + MAY_SEE,
         {"ids": list(numbers), "viewer": viewer},
     )
 
@@ -78,13 +78,15 @@ class Listing(NamedTuple):
     """A list of statuses, unsliced.
 
     `scan` reads rows with `entry` between %(above)s and %(below)s along an index; `candidates` narrows `scanned` down
-    to one row an entry, in the :order of entries; `where` says more about status `s`.
+    to one row an entry, in the :order of entries; `where` says more about status `s`, `visible` which of them the
+    viewer gets (projections/visibility.py).
     """
 
     scan: LiteralString
     values: dict[str, int | None]
     candidates: LiteralString = "SELECT entry FROM scanned"
     where: LiteralString = "true"
+    visible: LiteralString = SHOWN
 
 
 # The page is cut before its parts are joined to it, so that only what is shown is fetched.
@@ -104,8 +106,8 @@ _BOUNDARY: LiteralString = """
 
 def page(listing: Listing, part: Slice) -> Query:
     """StatusRows of a page, in the order in which they are read: descending, unless the slice ascends."""
-    sql = _PAGE.replace(":candidates", listing.candidates).replace(":visible", VISIBLE).replace(":where", listing.where)
-    sql = sql.replace(":columns", _COLUMNS).replace(":joins", _JOINS)
+    sql = _PAGE.replace(":candidates", listing.candidates).replace(":where", listing.where)
+    sql = sql.replace(":visible", listing.visible).replace(":columns", _COLUMNS).replace(":joins", _JOINS)
     return Query(_scanning(sql, listing, part), {**_bounds(listing, part), "limit": part.limit})
 
 

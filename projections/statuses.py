@@ -26,6 +26,7 @@ CREATE TABLE statuses (
     in_reply_to_uri     text,
     in_reply_to         bigint,
     in_reply_to_account bigint,
+    reblog_of           bigint,
     counted             boolean NOT NULL DEFAULT false,
     replies             bigint  NOT NULL DEFAULT 0,
     revision            bigint  NOT NULL,

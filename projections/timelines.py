@@ -4,6 +4,7 @@ from typing import LiteralString
 
 from projections.rule import Projection
 from projections.status_queries import Listing
+from projections.visibility import SHOWN_OF_AUTHOR
 
 TABLES = """
 CREATE INDEX public_timeline ON statuses (id)
@@ -50,7 +51,7 @@ def of_account(account: int, viewer: int | None, *, without_replies: bool, only_
     if without_replies:
         replies = "(s.in_reply_to_uri IS NULL OR s.in_reply_to_account = s.account)"
     scan = _OF_ACCOUNT + _WITH_MEDIA if only_media else _OF_ACCOUNT
-    return Listing(scan, {"account": account, "viewer": viewer}, where=replies)
+    return Listing(scan, {"account": account, "viewer": viewer}, where=replies, visible=SHOWN_OF_AUTHOR)
 
 
 def _public(only_media: bool) -> LiteralString:

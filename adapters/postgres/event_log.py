@@ -11,7 +11,7 @@ from adapters.postgres.reads import Pool, Reads
 from adapters.postgres.writer import GroupWriter
 from adapters.unavailable import Unavailable
 from domain.events import Event
-from domain.follow import FollowAccepted, FollowEnded, FollowEvent, FollowRejected, FollowRequested
+from domain.follow import FollowAccepted, FollowEnded, FollowRejected, FollowRequested
 from domain.ports import Conflict, FactsBehind, Recorded
 
 # A stream, oldest event first, with the keys that open it.
@@ -27,7 +27,7 @@ _REMOTE_TURNS = """
     WHERE f.stream = %s AND f.stream LIKE 'follow:%%' AND f.because IS NOT NULL
     ORDER BY f.position, f.n
 """
-_FOLLOW_KINDS: dict[str, type[FollowEvent]] = {
+_FOLLOW_KINDS: dict[str, type[FollowRequested | FollowAccepted | FollowRejected | FollowEnded]] = {
     "follow.requested": FollowRequested,
     "follow.accepted": FollowAccepted,
     "follow.rejected": FollowRejected,

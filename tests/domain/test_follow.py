@@ -1,15 +1,17 @@
 """Following: asked, accepted, rejected, ended."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import follow
-from domain.events import Refused
+from domain.events import Forbidden, Refused
 from domain.follow import (
     AcceptFollow,
     EndFollow,
     FollowAccepted,
+    FollowAdjusted,
     FollowCommand,
     FollowEnded,
     FollowRejected,
@@ -85,17 +87,59 @@ def test_a_request_is_rejected_and_a_follower_removed_by_the_same_words() -> Non
     assert decided(follow, given=[requested, rejected], when=RejectFollow(**PAIR)) == []
 
 
+def test_where_one_blocks_the_other_nobody_is_asked() -> None:
+    with pytest.raises(Forbidden):
+        decided(follow, given=[], when=RequestFollow(**PAIR, request="r1", needs_approval=False, blocked=True))
+
+
+def test_what_is_wanted_is_said_when_it_changes_and_forgotten_when_the_follow_ends() -> None:
+    without = msgspec.structs.replace(request("r2"), reblogs=False)
+    adjusted = FollowAdjusted(**PAIR, reblogs=False, adjusted_at=NOW)
+    assert decided(follow, given=[], when=msgspec.structs.replace(without, request="r1")) == [
+        requested,
+        accepted,
+        adjusted,
+    ]
+    assert decided(follow, given=[requested, accepted], when=without) == [adjusted]
+    assert decided(follow, given=[requested, adjusted, accepted], when=without) == []
+    assert decided(follow, given=[requested, adjusted, accepted], when=request("r2")) == []
+    english = msgspec.structs.replace(request(), languages=("en",))
+    assert decided(follow, given=[requested, accepted, adjusted], when=english) == [
+        FollowAdjusted(**PAIR, reblogs=False, languages=("en",), adjusted_at=NOW)
+    ]
+    given = [requested, accepted, adjusted, ended]
+    assert decided(follow, given=given, when=request()) == [requested, accepted]
+
+
+def test_no_language_at_all_means_any() -> None:
+    english = FollowAdjusted(**PAIR, languages=("en",))
+    any_again = msgspec.structs.replace(request(), languages=())
+    assert decided(follow, given=[requested, accepted, english], when=any_again) == [
+        FollowAdjusted(**PAIR, adjusted_at=NOW)
+    ]
+
+
 commands = st.one_of(
     st.builds(request, st.sampled_from(["r1", "r2"]), st.booleans()),
+    st.builds(
+        RequestFollow,
+        follower=st.just(1),
+        followee=st.just(2),
+        request=st.just("r1"),
+        needs_approval=st.booleans(),
+        reblogs=st.none() | st.booleans(),
+        languages=st.sampled_from([None, (), ("en",)]),
+    ),
     st.sampled_from(
         [EndFollow(**PAIR), AcceptFollow(**PAIR), RejectFollow(**PAIR), RejectFollow(**PAIR, request="r1")]
     ),
 )
 events = st.one_of(
+    st.builds(FollowAdjusted, follower=st.just(1), followee=st.just(2), reblogs=st.booleans()),
     *(
         st.builds(kind, follower=st.just(1), followee=st.just(2), request=st.sampled_from(["r1", "r2", "r3"]))
         for kind in (FollowRequested, FollowAccepted, FollowRejected, FollowEnded)
-    )
+    ),
 )
 
 

@@ -2,8 +2,12 @@
 
 from typing import Any
 
+from domain.account import AccountDeleted, AccountMoved
+from domain.block import AccountBlocked, AccountUnblocked
 from domain.bookmark import PostBookmarked, PostUnbookmarked
 from domain.conversation import ConversationMuted, ConversationUnmuted
+from domain.follow import FollowAdjusted
+from domain.mute import AccountMuted, AccountUnmuted
 from domain.pin import PostPinned, PostUnpinned
 from domain.post import Attachment, PostDeleted, PostEdited, PostPublished
 from tests.adapters.interpreter import peers
@@ -76,7 +80,24 @@ class TimelineHistory(History):
         )
         return peers.local(f"toggle:{who}:{post}", event)
 
+    def related(self) -> tuple[str, Any]:
+        """Who blocks and mutes whom, wants what of whom, moves and leaves."""
+        who, other = self.one(LOCAL[ALICE], LOCAL[BOB]), self.id_of.get(self.somebody(), LOCAL[ALICE])
+        if self.random.random() < 0.1:
+            leaving = self.one(LOCAL[BOB], *(self.id_of[uri] for uri in self.actors[:3] if uri in self.id_of))
+            event = self.one(AccountMoved(account=leaving, target=other), AccountDeleted(account=leaving))
+            return peers.local(f"account:{leaving}", event)
+        expires_at = self.one(None, START)
+        event = self.one(
+            *(AccountBlocked(blocker=who, blocked=other, activity=f"{ALICE}/blocks/{n}") for n in range(2)),
+            AccountUnblocked(blocker=who, blocked=other, activity="b"),
+            *(AccountMuted(muter=who, muted=other, notifications=on, expires_at=expires_at) for on in (True, False)),
+            AccountUnmuted(muter=who, muted=other),
+            FollowAdjusted(follower=who, followee=other, reblogs=False, languages=self.one(None, ("en", "de"))),
+        )
+        return peers.local(f"relation:{who}:{other}", event)
+
     def makers(self) -> list[Any]:
         """More of one's own, so that edits and deletions meet within one batch."""
         makers = [(make, weight * 4 if make == self.own_post else weight) for make, weight in super().makers()]
-        return [*makers, (self.kept, 12)]
+        return [*makers, (self.kept, 12), (self.related, 12)]

@@ -1,8 +1,10 @@
-"""HTTP signatures of the draft-cavage-http-signatures-12 kind: read, checked, and turned into a proof.
+"""HTTP signatures: read, checked, and turned into a proof. Both kinds, draft-cavage-http-signatures-12 and RFC 9421.
 
-A check gives back a `VerifiedRequest`, and only that can be appended to the log: what was not verified cannot be
-stored by mistake. Everything here is pure; the time is handed in. Rules: the Fediverse's common set, with the host
-always signed, because else a signature for one server can be replayed to another (GHSA-3f39-6537-3cgc).
+The older kind is read here, the younger one in `signatures_messages.py`; a request with a Signature-Input is of that
+kind, and nothing else is tried with it. A check gives back a `VerifiedRequest`, and only that can be appended to the
+log: what was not verified cannot be stored by mistake. Everything here is pure; the time is handed in. Rules: the
+Fediverse's common set, with the host always signed, because else a signature for one server can be replayed to another
+(GHSA-3f39-6537-3cgc).
 """
 
 import base64
@@ -17,10 +19,18 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from adapters.activitypub.signatures_keys import PublicKey, SignatureRefused, load_public_key, signature_holds
+from adapters.activitypub.signatures_messages import (
+    MessageSignature,
+    check_components,
+    check_content_digest,
+    read_message_signature,
+    signature_bases,
+)
 from adapters.activitypub.urls import origin_of
 
 __all__ = [
     "Headers",
+    "MessageSignature",
     "PublicKey",
     "SignatureParameters",
     "SignatureRefused",
@@ -96,11 +106,11 @@ def headers_from_bytes(raw: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, st
     return [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in raw]
 
 
-def parse_signature(headers: Headers) -> SignatureParameters:
-    """Read the request's one signature header. Raises SignatureRefused when there is none, two, or a malformed one."""
-    names = [name for name, _ in headers]
-    if "signature-input" in names:
-        raise SignatureRefused("RFC 9421 signatures are not understood here, and nothing else is tried beside one.")
+def parse_signature(headers: Headers) -> SignatureParameters | MessageSignature:
+    """Read the request's one signature. Raises SignatureRefused when there is none, two, or a malformed one."""
+    inputs = [value for name, value in headers if name == "signature-input"]
+    if inputs:
+        return read_message_signature(", ".join(inputs), ", ".join(v for n, v in headers if n == "signature"))
     found = [value for name, value in headers if name == "signature"]
     found += [value[10:] for name, value in headers if name == "authorization" and value[:10].lower() == "signature "]
     if len(found) != 1:
@@ -126,16 +136,23 @@ def parse_signature(headers: Headers) -> SignatureParameters:
 
 @dataclass(frozen=True, slots=True)
 class CheckedRequest:
-    """A request about which everything holds that can be known without the key: only the proof is missing."""
+    """A request about which everything holds that can be known without the key: only the proof is missing.
+
+    `messages` are what may have been signed, in the order to try them.
+    """
 
     request: SignedRequest
-    parameters: SignatureParameters
-    values: Mapping[str, str]
+    parameters: SignatureParameters | MessageSignature
+    messages: Sequence[bytes]
     valid_until: datetime
 
 
 def check(
-    request: SignedRequest, parameters: SignatureParameters, *, authorities: frozenset[str], now: datetime
+    request: SignedRequest,
+    parameters: SignatureParameters | MessageSignature,
+    *,
+    authorities: frozenset[str],
+    now: datetime,
 ) -> CheckedRequest:
     """Check coverage, host (one of `authorities`, our names with port), digest and time.
 
@@ -144,6 +161,8 @@ def check(
     """
     if _UNSAFE.search(request.target):
         raise SignatureRefused("The request's target holds control characters.")
+    if isinstance(parameters, MessageSignature):
+        return _check_message(request, parameters, authorities, now)
     covered = frozenset(parameters.headers)
     _check_coverage(request.method, covered)
     values = _covered_values(request.headers, covered)
@@ -151,7 +170,8 @@ def check(
         raise SignatureRefused("The request was signed for another host.")
     if "digest" in covered:
         _check_digest(values["digest"], request.body)
-    return CheckedRequest(request, parameters, values, _check_time(parameters, covered, values, now))
+    messages = [_signing_string(request.method, target, parameters, values) for target in _targets(request.target)]
+    return CheckedRequest(request, parameters, messages, _check_time(parameters, covered, values, now))
 
 
 def prove(checked: CheckedRequest, key: PublicKey) -> VerifiedRequest:
@@ -163,8 +183,7 @@ def prove(checked: CheckedRequest, key: PublicKey) -> VerifiedRequest:
     request, parameters = checked.request, checked.parameters
     if parameters.key_id != key.key_id:
         raise SignatureRefused("The key is not the one that the signature names.")
-    for target in _targets(request.target):
-        message = _signing_string(request.method, target, parameters, checked.values)
+    for message in checked.messages:
         if signature_holds(key.key, parameters.algorithm, parameters.signature, message):
             return VerifiedRequest(
                 parameters.key_id, key.actor, message, parameters.signature, key.der, request.body, checked.valid_until
@@ -174,7 +193,7 @@ def prove(checked: CheckedRequest, key: PublicKey) -> VerifiedRequest:
 
 def verify(
     request: SignedRequest,
-    parameters: SignatureParameters,
+    parameters: SignatureParameters | MessageSignature,
     key: PublicKey,
     *,
     authorities: frozenset[str],
@@ -182,6 +201,23 @@ def verify(
 ) -> VerifiedRequest:
     """`check` and `prove` in one, for whoever has the key already. Raises SignatureRefused."""
     return prove(check(request, parameters, authorities=authorities, now=now), key)
+
+
+def _check_message(
+    request: SignedRequest, parameters: MessageSignature, authorities: frozenset[str], now: datetime
+) -> CheckedRequest:
+    """The same for RFC 9421: all its parameters are signed, and the host is part of the target."""
+    check_components(parameters, request.method, request.target)
+    values = _covered_values(request.headers, parameters.fields | {"host"})
+    host = values["host"].lower()
+    if host not in authorities:
+        raise SignatureRefused("The request was signed for another host.")
+    if "content-digest" in values:
+        check_content_digest(values["content-digest"], request.body)
+    covered = frozenset({"(created)"} if parameters.expires is None else {"(created)", "(expires)"})
+    valid_until = _check_time(parameters, covered, values, now)
+    messages = signature_bases(parameters, request.method, request.target, host, values)
+    return CheckedRequest(request, parameters, messages, valid_until)
 
 
 def _parameters(text: str) -> dict[str, str]:
@@ -264,7 +300,7 @@ def _check_digest(header: str, body: bytes) -> None:
 
 
 def _check_time(
-    parameters: SignatureParameters, covered: frozenset[str], values: dict[str, str], now: datetime
+    parameters: SignatureParameters | MessageSignature, covered: frozenset[str], values: dict[str, str], now: datetime
 ) -> datetime:
     """The moment from which on the signature is too old. Only what is signed counts as a time."""
     starts: list[datetime] = []

@@ -76,12 +76,14 @@ def load_public_key(key_id: str, actor: str, pem: str) -> PublicKey:
 def signature_holds(
     key: RSAPublicKey | Ed25519PublicKey, algorithm: str | None, signature: bytes, message: bytes
 ) -> bool:
-    """Whether `signature` is the key's over `message`, under what draft-cavage's `algorithm` allows for such a key.
+    """Whether `signature` is the key's over `message`, under what `algorithm` allows for such a key.
 
     RSASSA-PKCS1-v1_5 with SHA-256, and with SHA-512 unless `rsa-sha256` was named; Ed25519 as it is (RFC 8032).
     """
     if isinstance(key, Ed25519PublicKey):
         return algorithm != "rsa-sha256" and _ed25519_holds(key, signature, message)
+    if algorithm == "ed25519":
+        return False
     if _rsa_holds(key, signature, message, _SHA256):
         return True
     return algorithm != "rsa-sha256" and _rsa_holds(key, signature, message, _SHA512)

@@ -18,6 +18,7 @@ from adapters.activitypub.remote_keys import ActorGone, KeyRefused, KeyUnavailab
 from adapters.activitypub.shapes import many, reference
 from adapters.activitypub.signatures import (
     Headers,
+    MessageSignature,
     SignatureParameters,
     SignatureRefused,
     SignedRequest,
@@ -170,7 +171,9 @@ class _Door:
                 return None
             raise refused from None
 
-    async def _verified(self, request: SignedRequest, parameters: SignatureParameters) -> VerifiedRequest:
+    async def _verified(
+        self, request: SignedRequest, parameters: SignatureParameters | MessageSignature
+    ) -> VerifiedRequest:
         """Raises SignatureRefused, and what finding a key raises."""
         checked = check(request, parameters, authorities=self._authorities, now=self._server.now())
         keys = self._server.keys

@@ -2,6 +2,8 @@
 //
 // {"ask": "misskey" | "peertube" | "fedify", "method", "url", "headers", "body", "actor"}
 //     → {"accepted": true} or {"accepted": false, "why"}; body is base64 or null, actor the signer's document
+// {"ask": "sign", "spec": "rfc9421" | "draft-cavage-http-signatures-12", "method", "url", "body", "keyId"}
+//     → {"headers", "pem"}: the request as Fedify signs it, and the public half of the key that it made for it
 // {"ask": "read", "document"}
 //     → {"kind", "meant", "understood"}: what the document says with every term spelt out (an error where a term would
 //     be lost), and what of it Fedify's own object holds
@@ -11,10 +13,9 @@
 import { createHash } from "node:crypto";
 import { createInterface } from "node:readline";
 
-import { getDocumentLoader } from "@fedify/vocab-runtime";
-import { verifyRequestDetailed } from "@fedify/fedify/sig";
+import { generateCryptoKeyPair, signRequest, verifyRequestDetailed } from "@fedify/fedify/sig";
 import { Object as AnyObject } from "@fedify/fedify/vocab";
-import { preloadedContexts } from "@fedify/vocab-runtime";
+import { exportSpki, getDocumentLoader, preloadedContexts } from "@fedify/vocab-runtime";
 import jsonld from "@fedify/vocab-runtime/jsonld";
 import {
   parseRequestSignature,
@@ -76,6 +77,13 @@ async function fedify({ method, url, headers, body, actor }) {
   return result.verified ? accepted : refused(JSON.stringify(result.reason));
 }
 
+async function sign({ spec, method, url, body, keyId }) {
+  const { privateKey, publicKey } = await generateCryptoKeyPair("RSASSA-PKCS1-v1_5");
+  const request = new Request(url, { method, headers: { "Content-Type": "application/activity+json" }, body });
+  const signed = await signRequest(request, privateKey, new URL(keyId), { spec });
+  return { headers: Object.fromEntries(signed.headers), pem: await exportSpki(publicKey) };
+}
+
 async function read({ document }) {
   const object = await AnyObject.fromJsonLd(document, { contextLoader, documentLoader: contextLoader });
   const meant = await jsonld.expand(document, { documentLoader: contextLoader, safe: true, keepFreeFloatingNodes: true });
@@ -83,14 +91,14 @@ async function read({ document }) {
   return { kind: object.constructor.name, meant, understood };
 }
 
-const answers = { misskey, peertube, fedify, read };
+const answers = { misskey, peertube, fedify, sign, read };
 
 async function answer(line) {
   const { ask, body, ...rest } = JSON.parse(line);
   try {
     return await answers[ask]({ ...rest, body: body == null ? null : Buffer.from(body, "base64") });
   } catch (error) {
-    return ask === "read" ? { error: `${error} ${JSON.stringify(error.details ?? "")}` } : refused(error);
+    return ask in { read, sign } ? { error: `${error} ${JSON.stringify(error.details ?? "")}` } : refused(error);
   }
 }
 

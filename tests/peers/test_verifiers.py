@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from adapters.activitypub.documents import instance_actor_document
+from adapters.activitypub.signatures import SignedRequest, load_public_key, parse_signature, verify
 from adapters.activitypub.signatures_sign import sign_cavage
 from tests.peers.node import Script
 
@@ -80,3 +81,17 @@ def test_the_query_is_signed_too(oracle: Script, judge: str) -> None:
 )
 def test_what_was_tampered_with_is_refused(oracle: Script, judge: str, tampered: Request) -> None:
     assert tampered.judged(oracle, judge)["accepted"] is False
+
+
+@pytest.mark.parametrize("spec", ["rfc9421", "draft-cavage-http-signatures-12"])
+@pytest.mark.parametrize("body", [BODY, None], ids=["post", "get"])
+def test_what_fedify_signs_is_a_proof_to_us(oracle: Script, spec: str, body: bytes | None) -> None:
+    url, method = "https://our.test/users/1/inbox", "GET" if body is None else "POST"
+    sent = None if body is None else base64.b64encode(body).decode()
+    answer = oracle.ask(ask="sign", spec=spec, method=method, url=url, body=sent, keyId="https://b.test/users/bob#key")
+    assert "error" not in answer, answer
+    request = SignedRequest(method, "/users/1/inbox", [*answer["headers"].items()], body or b"")
+    key = load_public_key("https://b.test/users/bob#key", "https://b.test/users/bob", answer["pem"])
+    ours, now = frozenset({"our.test"}), datetime.now(UTC)
+    found = verify(request, parse_signature(request.headers), key, authorities=ours, now=now)
+    assert found.signer == "https://b.test/users/bob"

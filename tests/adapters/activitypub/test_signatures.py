@@ -162,7 +162,7 @@ def test_s02_a_missing_second_or_malformed_signature_is_refused(headers: list[tu
 
 
 def test_s36_a_signature_input_rules_out_the_older_kind() -> None:
-    with pytest.raises(SignatureRefused, match="9421"):
+    with pytest.raises(SignatureRefused):
         parse_signature([*signed().headers, ("signature-input", 'sig1=("@method")')])
 
 

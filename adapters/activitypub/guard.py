@@ -218,6 +218,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     Raises UrlRefused for what the policy forbids and httpx.TransportError for what the network does. `dialler` is given
     nothing but vetted addresses; `tls` is what peers' certificates are checked with (else the bundled authorities).
+    It slows down with the `connections` that it may hold at once.
     """
 
     def __init__(
@@ -227,12 +228,13 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         resolver: Resolver = resolve,
         dialler: httpcore.AsyncNetworkBackend | None = None,
         tls: ssl.SSLContext | None = None,
+        connections: int = CONNECTIONS_MAX,
     ) -> None:
         self._policy = policy
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls or httpx.create_ssl_context(trust_env=False),
-            max_connections=CONNECTIONS_MAX,
-            max_keepalive_connections=IDLE_CONNECTIONS_MAX,
+            max_connections=connections,
+            max_keepalive_connections=min(connections, IDLE_CONNECTIONS_MAX),
             keepalive_expiry=IDLE_S,
             network_backend=GuardedBackend(policy, resolver, dialler),
         )

@@ -23,7 +23,8 @@ _NEW_INBOXES = """
     WHERE NOT EXISTS (SELECT FROM app.inboxes i WHERE i.url = g.url)
     ORDER BY g.url ON CONFLICT DO NOTHING
 """
-# Adds nothing when the activity was enqueued before: what was frozen then is what is sent, and whom to.
+# Adds nothing when the activity was enqueued before: what was frozen then is what is sent, and whom to. Lanes about an
+# object are positive numbers, a sender's other one is negative.
 _ENQUEUE = """
     WITH made AS (
         INSERT INTO app.outbox_activities (uri, sender, body) VALUES (%(uri)s, %(sender)s, %(body)b)
@@ -34,7 +35,8 @@ _ENQUEUE = """
         SELECT made.id AS activity, i.id AS inbox, i.host FROM made, app.inboxes i WHERE i.url = ANY(%(urls)s)
     ), added AS (
         INSERT INTO app.deliveries (host, inbox, activity, lane)
-        SELECT host, inbox, activity, hashtextextended(coalesce(%(object)s::text, ''), coalesce(%(sender)s::bigint, 0))
+        SELECT host, inbox, activity, CASE WHEN %(object)s::text IS NULL THEN -1 - coalesce(%(sender)s::bigint, 0)
+            ELSE hashtextextended(%(object)s::text, coalesce(%(sender)s::bigint, 0)) & 9223372036854775807 END
         FROM wanted ORDER BY inbox
     ), reached AS (
         INSERT INTO app.reached AS r (object, inboxes)

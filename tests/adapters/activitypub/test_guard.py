@@ -208,5 +208,10 @@ def test_n06_nothing_but_the_guard_makes_an_http_client() -> None:
         if isinstance(node, ast.Call) and MAKERS.fullmatch(ast.unparse(node.func)):
             makers.add(f"{path}: {ast.unparse(node.func)}")
     # `up` asks nobody but the front page that it has just started itself.
-    assert importers <= {"adapters/activitypub/guard.py", "adapters/activitypub/fetch.py", "workers/up.py"}
+    assert importers <= {
+        "adapters/activitypub/guard.py",
+        "adapters/activitypub/fetch.py",
+        "adapters/deliveries/posting.py",
+        "workers/up.py",
+    }
     assert makers == {"adapters/activitypub/guard.py: httpcore.AsyncConnectionPool"}

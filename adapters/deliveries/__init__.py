@@ -1,0 +1,1 @@
+"""Outgoing deliveries: from bytes in the outbox to signed POSTs, whatever they mean."""

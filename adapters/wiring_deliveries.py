@@ -1,0 +1,66 @@
+"""What a deliverer is made of."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import psycopg
+
+from adapters.activitypub.guard import GuardPolicy
+from adapters.activitypub.signatures_sign import SigningKey
+from adapters.codec import Codec
+from adapters.config import Settings
+from adapters.deliveries.deliverer import Deliverer, Pace
+from adapters.deliveries.posting import Poster, PostLimits, guarded
+from adapters.deliveries.signing import Signer
+from adapters.master_key import load_master_key
+from adapters.postgres import secrets
+from adapters.wiring import utc_now
+
+# Resolving names takes threads; hosts whose names hang must not keep those of the others waiting.
+RESOLVING_THREADS_MAX = 64
+STOP_POLL_S = 0.25
+
+
+def run_deliverer(
+    settings: Settings,
+    stopping: threading.Event,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    limits: PostLimits | None = None,
+    pace: Pace | None = None,
+) -> None:
+    """Deliver until `stopping` is set.
+
+    Raises psycopg.Error when the database does not go along, and SettingsError when it was never set up or the master
+    key is another's.
+    """
+    dsn = settings.database_app_url
+    assert dsn is not None, "settings must be attached first"
+    codec = Codec(load_master_key(settings))
+    with psycopg.connect(dsn) as connection:
+        key = secrets.private_key(secrets.read_secret(connection, codec, secrets.INSTANCE_KEY))
+    signer = Signer(SigningKey(f"{settings.origin}/actor#main-key", key), codec, clock)
+    policy = GuardPolicy(name_map=settings.name_map, loopback=settings.loopback)
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_default_executor(
+            ThreadPoolExecutor(RESOLVING_THREADS_MAX, thread_name_prefix="resolve")
+        )
+        poster = Poster(guarded(policy), settings.origin, clock, limits)
+        deliverer = Deliverer(dsn, signer, poster, pace)
+        delivering = asyncio.create_task(deliverer.run(), name="deliver")
+        try:
+            while not (delivering.done() or stopping.is_set()):
+                await asyncio.wait([delivering], timeout=STOP_POLL_S)
+            deliverer.stop()
+            await delivering
+        finally:
+            await poster.aclose()
+
+    try:
+        asyncio.run(run())
+    finally:
+        signer.close()

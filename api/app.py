@@ -8,17 +8,11 @@ from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
+from api.activitypub.actors import actor, instance_actor, instance_outbox
+from api.activitypub.collections import featured_tags, followers, following, outbox
 from api.activitypub.discovery import host_meta, host_meta_as_json, nodeinfo, nodeinfo_version, webfinger
-from api.activitypub.documents import (
-    actor,
-    followers,
-    following,
-    instance_actor,
-    instance_outbox,
-    outbox,
-)
 from api.activitypub.inbox import personal_inbox, shared_inbox
-from api.activitypub.statuses import note
+from api.activitypub.statuses import activity, note, replies
 from api.auth import bearer_of, guard, undeclared, viewer_of
 from api.auth_limits import LogInLimit
 from api.cors import Edge
@@ -79,9 +73,12 @@ ROUTES: Sequence[HTTPRouteHandler] = (
     nodeinfo_version,
     actor,
     note,
+    activity,
+    replies,
     outbox,
     followers,
     following,
+    featured_tags,
     instance_actor,
     instance_outbox,
 )

@@ -6,7 +6,17 @@ from typing import LiteralString
 import msgspec
 
 from projections.query import Query
+from projections.rule import Projection
+from projections.status_queries import Slice
 from projections.visibility import MAY_SEE
+
+# What an outbox lists, as an index of it: of somebody who mostly writes to followers, little is read.
+TABLES = """
+CREATE INDEX outbox ON statuses (account, id)
+    WHERE local AND deleted IS NULL AND visibility IN ('public', 'unlisted');
+"""
+
+PROJECTION = Projection("actor_documents", TABLES, {})
 
 
 class LocalActor(msgspec.Struct, frozen=True):
@@ -56,6 +66,10 @@ _STATUS: LiteralString = """
     FROM statuses s JOIN accounts a ON a.id = s.account
         JOIN status_revisions r ON (r.status, r.position, r.n) = (s.id, s.revision, s.revision_n)
 """
+_MENTIONED: LiteralString = """
+    SELECT a.uri, a.username, a.domain:also FROM audience x JOIN accounts a ON a.id = x.account
+    WHERE x.status = ANY(%(statuses)s::bigint[]) AND x.mentioned ORDER BY x.status, x.ordinal
+"""
 
 
 def local_actor(account: int) -> Query:
@@ -94,12 +108,34 @@ def served_note(account: int, status: int, viewer: int | None) -> Query:
     return Query(_STATUS + where, {"account": account, "status": status, "viewer": viewer})
 
 
+def outbox_part(account: int, viewer: int | None, part: Slice) -> Query:
+    """Rows of LocalStatus that everybody may see, as far as this viewer may, in the order that the slice reads."""
+    where: LiteralString = """
+        WHERE s.account = %(account)s::bigint AND s.local AND s.deleted IS NULL
+            AND s.visibility IN ('public', 'unlisted') AND :visible
+            AND s.id < %(below)s::bigint AND s.id > %(above)s::bigint
+        ORDER BY s.id :order LIMIT %(limit)s::bigint
+        """.replace(":visible", MAY_SEE).replace(":order", "ASC" if part.ascending else "DESC")
+    bounds = {"below": part.below, "above": part.above, "limit": part.limit}
+    return Query(_STATUS + where, {"account": account, "viewer": viewer, **bounds})
+
+
+def answers_to(uri: str, viewer: int | None, above: int, limit: int) -> Query:
+    """Rows of (id, URI): what answers the post of that URI for everybody to see, oldest first."""
+    sql: LiteralString = """
+        SELECT s.id, s.uri FROM statuses s
+        WHERE s.in_reply_to_uri = %(uri)s::text AND s.visibility IN ('public', 'unlisted') AND :visible
+            AND s.id > %(above)s::bigint
+        ORDER BY s.id LIMIT %(limit)s::bigint
+        """.replace(":visible", MAY_SEE)
+    return Query(sql, {"uri": uri, "viewer": viewer, "above": above, "limit": limit})
+
+
 def mentioned_by(status: int) -> Query:
     """Rows of Mentioned, in the author's order."""
-    return Query(
-        """
-        SELECT a.uri, a.username, a.domain FROM audience x JOIN accounts a ON a.id = x.account
-        WHERE x.status = %(status)s::bigint AND x.mentioned ORDER BY x.ordinal
-        """,
-        {"status": status},
-    )
+    return Query(_MENTIONED.replace(":also", ""), {"statuses": [status]})
+
+
+def mentioned_by_each(statuses: Sequence[int]) -> Query:
+    """Rows of what Mentioned holds and the post's id, for several of them, each in its author's order."""
+    return Query(_MENTIONED.replace(":also", ", x.status"), {"statuses": list(statuses)})

@@ -2,6 +2,7 @@
 
 from projections import (
     accounts,
+    actor_documents,
     blocks,
     bookmarks,
     conversations,
@@ -27,6 +28,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     bookmarks.PROJECTION,
     pins.PROJECTION,
     conversations.PROJECTION,
+    actor_documents.PROJECTION,
 )
 
 KEYS = {table: key for projection in PROJECTIONS for table, key in projection.keys.items()}

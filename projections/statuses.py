@@ -35,7 +35,7 @@ CREATE TABLE statuses (
 );
 CREATE INDEX statuses_of_account ON statuses (account, id);
 CREATE INDEX statuses_with_media_of_account ON statuses (account, id) WHERE has_media;
-CREATE INDEX statuses_awaiting_parent ON statuses (in_reply_to_uri) WHERE in_reply_to_uri IS NOT NULL;
+CREATE INDEX statuses_awaiting_parent ON statuses (in_reply_to_uri, id) WHERE in_reply_to_uri IS NOT NULL;
 
 CREATE TABLE status_revisions (
     status   bigint NOT NULL,

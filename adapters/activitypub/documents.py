@@ -44,7 +44,7 @@ NOTE_CONTEXT: Final = (
         "directMessage": "litepub:directMessage",
     },
 )
-_PLAIN_CONTEXT: Final = "https://www.w3.org/ns/activitystreams"
+PLAIN_CONTEXT: Final = "https://www.w3.org/ns/activitystreams"
 
 
 def actor_document(actor: LocalActor, key_id: str, public_pem: str, *, origin: str, domain: str) -> Document:
@@ -170,12 +170,12 @@ def addressed(visibility: str, actor: str, mentioned: Sequence[str]) -> tuple[li
 
 def tombstone_document(uri: str) -> Document:
     """What is left of a deleted post (ActivityStreams vocabulary, Tombstone); served with 410."""
-    return {"@context": _PLAIN_CONTEXT, "id": uri, "type": "Tombstone"}
+    return {"@context": PLAIN_CONTEXT, "id": uri, "type": "Tombstone"}
 
 
 def collection_document(uri: str, total: int) -> Document:
     """An OrderedCollection that says how many, and names nobody."""
-    return {"@context": _PLAIN_CONTEXT, "id": uri, "type": "OrderedCollection", "totalItems": max(total, 0)}
+    return {"@context": PLAIN_CONTEXT, "id": uri, "type": "OrderedCollection", "totalItems": max(total, 0)}
 
 
 def _handle(mentioned: Mentioned, domain: str) -> str:

@@ -4,20 +4,25 @@ What the asker may not see was never there (404: GHSA-gwhw-gcjx-72v8), and what 
 cache (GHSA-ccpr-m53r-mfwr).
 """
 
+from collections.abc import Sequence
+
 import msgspec
 from litestar import Response, get
 from litestar.params import FromPath
 
-from adapters.activitypub.documents import note_document, tombstone_document
+from adapters.activitypub.collections import reply_collection, reply_page
+from adapters.activitypub.documents import Document, create_document, note_document, tombstone_document
 from adapters.postgres.reads import View
 from api.activitypub.askers import AnyRequest, Asker, asker_of
 from api.activitypub.federation import TheFederation
 from api.activitypub.negotiation import answer, for_peers, led_to
 from api.activitypub.numbers import number_of
 from api.errors import NotFound
-from projections.actor_documents import LocalStatus, Mentioned, mentioned_by, served_note
+from api.pagination import page
+from projections.actor_documents import LocalStatus, Mentioned, answers_to, mentioned_by_each, served_note
 
 GONE = 410
+REPLIES_MAX = 40
 
 
 @get("/ap/users/{account_id:str}/statuses/{status_id:str}")
@@ -31,9 +36,54 @@ async def note(
     if found.deleted:
         return answer(tombstone_document(found.uri), asker.headers, GONE)
     if not for_peers(request):
-        return led_to(msgspec.json.decode(f"{{{found.json}}}")["url"], asker.headers)
-    mentioned = [Mentioned(*each) for each in await view.rows(mentioned_by(found.id))]
-    return answer(note_document(found, mentioned, federation.settings.domain), asker.headers)
+        return led_to(_page_of(found), asker.headers)
+    (document,) = await notes_of(view, [found], federation.settings.domain)
+    return answer(document, asker.headers)
+
+
+@get("/ap/users/{account_id:str}/statuses/{status_id:str}/activity")
+async def activity(
+    account_id: FromPath[str], status_id: FromPath[str], request: AnyRequest, federation: TheFederation
+) -> Response[bytes]:
+    """The Create that brought a post; nothing more to be found here than by the post itself."""
+    asker = await asker_of(request, federation)
+    view = federation.reads.view()
+    found = await _visible(view, asker, account_id, status_id)
+    if found.deleted:
+        return answer(tombstone_document(f"{found.uri}/activity"), asker.headers, GONE)
+    if not for_peers(request):
+        return led_to(_page_of(found), asker.headers)
+    (document,) = await notes_of(view, [found], federation.settings.domain)
+    return answer(create_document(document), asker.headers)
+
+
+@get("/ap/users/{account_id:str}/statuses/{status_id:str}/replies")
+async def replies(
+    account_id: FromPath[str], status_id: FromPath[str], request: AnyRequest, federation: TheFederation
+) -> Response[bytes]:
+    """What answers a post for everybody to see, as ids, oldest first."""
+    asker = await asker_of(request, federation)
+    view = federation.reads.view()
+    found = await _visible(view, asker, account_id, status_id)
+    if found.deleted:
+        raise NotFound(headers=asker.refusal)
+    uri = f"{found.uri}/replies"
+    if request.query_params.get("page") != "true":
+        return answer(reply_collection(uri), asker.headers)
+    above = page(request).min_id
+    rows = await view.rows(answers_to(found.uri, asker.account, above or 0, REPLIES_MAX + 1))
+    shown = rows[:REPLIES_MAX]
+    asked = "page=true" if above is None else f"page=true&min_id={above}"
+    following = f"page=true&min_id={shown[-1][0]}" if len(rows) > len(shown) else None
+    return answer(reply_page(uri, asked, [row[1] for row in shown], following=following), asker.headers)
+
+
+async def notes_of(view: View, rows: Sequence[LocalStatus], domain: str) -> list[Document]:
+    """These posts as Notes, in that order."""
+    mentioned: dict[int, list[Mentioned]] = {row.id: [] for row in rows}
+    for *columns, status in await view.rows(mentioned_by_each(list(mentioned))) if rows else ():
+        mentioned[status].append(Mentioned(*columns))
+    return [note_document(row, mentioned[row.id], domain) for row in rows]
 
 
 async def _visible(view: View, asker: Asker, account_id: str, status_id: str) -> LocalStatus:
@@ -42,3 +92,7 @@ async def _visible(view: View, asker: Asker, account_id: str, status_id: str) ->
     if row is None:
         raise NotFound(headers=asker.refusal)
     return LocalStatus(*row)
+
+
+def _page_of(status: LocalStatus) -> str:
+    return msgspec.json.decode(f"{{{status.json}}}")["url"]

@@ -1,6 +1,7 @@
 """One instance and one peer for all tests of the federation's routes: they only ever add to what is there."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,12 @@ def instance(
     with running_instance(database, valkey_server.url, tmp_path_factory.mktemp("instance")) as running:
         yield running
     database.drop()
+
+
+@pytest.fixture(scope="session")
+def account(instance: LiveInstance) -> Any:
+    """The account of the instance's first."""
+    return instance.client.get("/api/v1/accounts/verify_credentials").json()
 
 
 @pytest.fixture(scope="session")

@@ -17,24 +17,12 @@ from tests.instance import LiveInstance
 AS_PEER = {"Accept": "application/activity+json"}
 
 
-@pytest.fixture
-def admin(instance: LiveInstance) -> Any:
-    """The account of the instance's first."""
-    return instance.client.get("/api/v1/accounts/verify_credentials").json()
-
-
 @pytest.fixture(scope="module")
-def follower(instance: LiveInstance) -> Iterator[Peer]:
+def follower(instance: LiveInstance, account: Any) -> Iterator[Peer]:
     """Somebody elsewhere who follows admin."""
-    admin = instance.client.get("/api/v1/accounts/verify_credentials").json()["id"]
     with running_peer("fred") as peer:
         known(instance, peer)
-        asked = peer.activity("Follow", f"{instance.origin}/ap/users/{admin}")
-        assert peer.post(f"{instance.origin}/ap/users/{admin}/inbox", asked).status == 202
-        instance.settled()
-        accept = AcceptFollow(follower=account_of(instance, peer), followee=int(admin))
-        instance.run(instance.server.do(following, accept))
-        instance.settled()
+        become_follower(instance, account, peer)
         yield peer
 
 
@@ -51,6 +39,17 @@ def known(instance: LiveInstance, peer: Peer) -> None:
     instance.settled()
 
 
+def become_follower(instance: LiveInstance, account: Any, peer: Peer) -> Any:
+    """Gives the Follow."""
+    asked = peer.activity("Follow", account["uri"])
+    assert peer.post(f"{account['uri']}/inbox", asked).status == 202
+    instance.settled()
+    accept = AcceptFollow(follower=account_of(instance, peer), followee=int(account["id"]))
+    instance.run(instance.server.do(following, accept))
+    instance.settled()
+    return asked
+
+
 def account_of(instance: LiveInstance, peer: Peer) -> int:
     ((number,),) = instance.rows("SELECT id FROM accounts WHERE uri = %s", peer.actor)
     return number
@@ -63,15 +62,15 @@ def posted(instance: LiveInstance, text: str, **more: Any) -> Any:
     return answer.json()
 
 
-def whispered(instance: LiveInstance, admin: Any, peer: Peer) -> str:
+def whispered(instance: LiveInstance, account: Any, peer: Peer) -> str:
     """The URI of a direct post to somebody, whose host has a port here and so can't be written in a post."""
     number = instance.server.ids.next()
     mention = Mention(peer.actor, peer.name, peer.acct, peer.actor)
     command = PublishPost(
         post=number,
-        author=int(admin["id"]),
-        uri=f"{admin['uri']}/statuses/{number}",
-        url=f"{admin['url']}/{number}",
+        author=int(account["id"]),
+        uri=f"{account['uri']}/statuses/{number}",
+        url=f"{account['url']}/{number}",
         visibility="direct",
         text="For you",
         length=7,
@@ -91,9 +90,9 @@ def test_a_follower_may_fetch_what_is_for_followers(instance: LiveInstance, foll
 
 
 def test_who_is_addressed_may_fetch_a_direct_post_and_nobody_else_can(
-    instance: LiveInstance, admin: Any, follower: Peer, acquaintance: Peer
+    instance: LiveInstance, account: Any, follower: Peer, acquaintance: Peer
 ) -> None:
-    uri = whispered(instance, admin, acquaintance)
+    uri = whispered(instance, account, acquaintance)
     note = acquaintance.get(uri).json()
     assert (note["to"], note["cc"], note["directMessage"]) == ([acquaintance.actor], [], True)
     assert follower.get(uri).status_code == 404
@@ -130,7 +129,7 @@ def test_what_everybody_may_see_is_there_for_strangers_and_bad_signatures(
     [
         ({"Signature": "nonsense"}, "malformed"),
         ({"Date": "Tue, 18 Aug 2026 12:00:00 GMT"}, "too old"),
-        ({"Signature-Input": "sig1=()"}, "RFC 9421"),
+        ({"Signature-Input": "sig1=()"}, "empty or malformed"),
         ({"Accept": "application/ld+json"}, None),
     ],
 )
@@ -160,8 +159,10 @@ def test_a_name_alone_is_no_proof(instance: LiveInstance, follower: Peer, strang
     assert stranger.get(uri, headers=forged).status_code == 404
 
 
-def test_a_new_key_of_somebody_known_is_asked_for_once(instance: LiveInstance, admin: Any, acquaintance: Peer) -> None:
-    uri = whispered(instance, admin, acquaintance)
+def test_a_new_key_of_somebody_known_is_asked_for_once(
+    instance: LiveInstance, account: Any, acquaintance: Peer
+) -> None:
+    uri = whispered(instance, account, acquaintance)
     assert acquaintance.get(uri).status_code == 200
     acquaintance.new_key()
     before = len(acquaintance.fetched)
@@ -177,24 +178,21 @@ def test_one_signers_answer_is_in_no_cache_that_another_reads(instance: LiveInst
         assert (answer.headers["cache-control"], answer.headers["vary"]) == ("private, no-store", "Accept, Signature")
 
 
-def test_who_unfollows_sees_no_more_of_it(instance: LiveInstance, admin: Any) -> None:
+def test_who_unfollows_sees_no_more_of_it(instance: LiveInstance, account: Any) -> None:
     with running_peer("una") as peer:
         known(instance, peer)
-        inbox, actor = f"{instance.origin}/ap/users/{admin['id']}/inbox", f"{instance.origin}/ap/users/{admin['id']}"
-        asked = peer.activity("Follow", actor)
-        peer.post(inbox, asked)
-        instance.settled()
-        accept = AcceptFollow(follower=account_of(instance, peer), followee=int(admin["id"]))
-        instance.run(instance.server.do(following, accept))
+        asked = become_follower(instance, account, peer)
         uri = posted(instance, "For followers", visibility="private")["uri"]
         assert peer.get(uri).status_code == 200
-        peer.post(inbox, peer.activity("Undo", asked))
+        peer.post(f"{account['uri']}/inbox", peer.activity("Undo", asked))
         instance.settled()
         assert peer.get(uri).status_code == 404
 
 
-def test_two_servers_that_check_everything_do_not_wait_for_each_other(instance: LiveInstance, stranger: Peer) -> None:
+def test_two_servers_that_check_everything_do_not_wait_for_each_other(
+    instance: LiveInstance, account: Any, stranger: Peer
+) -> None:
     """What we sign fetches with is served without a look at who asks."""
-    for path in ("/actor", f"/ap/users/{instance.client.get('/api/v1/accounts/verify_credentials').json()['id']}"):
-        assert stranger.get(f"{instance.origin}{path}").status_code == 200
+    for actor in (f"{instance.origin}/actor", account["uri"]):
+        assert stranger.get(actor).status_code == 200
     assert not stranger.fetched

@@ -1,4 +1,4 @@
-"""GET of actors and their collections. Nobody is asked who they are: everybody may read what is here."""
+"""GET of actors. Nobody is asked who they are: everybody may read what is here."""
 
 from litestar import Response, get
 from litestar.params import FromPath
@@ -18,7 +18,7 @@ HEADERS = {"Cache-Control": FRESH, **VARY}
 @get("/ap/users/{account_id:str}")
 async def actor(account_id: FromPath[str], request: AnyRequest, federation: TheFederation) -> Response[bytes]:
     """A local account: the actor for peers, a redirect to the profile for people."""
-    found = await _actor(federation, account_id)
+    found = await actor_row(federation, account_id)
     if not for_peers(request):
         return led_to(found.url)
     key = await federation.actor_keys.of_local(found.id)
@@ -44,28 +44,8 @@ async def instance_outbox(federation: TheFederation) -> Response[bytes]:
     return _answer(collection_document(f"{federation.settings.origin}/actor/outbox", 0))
 
 
-@get("/ap/users/{account_id:str}/outbox")
-async def outbox(account_id: FromPath[str], federation: TheFederation) -> Response[bytes]:
-    """How many posts there are."""
-    found = await _actor(federation, account_id)
-    return _answer(collection_document(f"{found.uri}/outbox", found.statuses))
-
-
-@get("/ap/users/{account_id:str}/followers")
-async def followers(account_id: FromPath[str], federation: TheFederation) -> Response[bytes]:
-    """How many follow; who they are is nobody's business."""
-    found = await _actor(federation, account_id)
-    return _answer(collection_document(f"{found.uri}/followers", found.followers))
-
-
-@get("/ap/users/{account_id:str}/following")
-async def following(account_id: FromPath[str], federation: TheFederation) -> Response[bytes]:
-    """How many are followed."""
-    found = await _actor(federation, account_id)
-    return _answer(collection_document(f"{found.uri}/following", found.following))
-
-
-async def _actor(federation: Federation, account_id: str) -> LocalActor:
+async def actor_row(federation: Federation, account_id: str) -> LocalActor:
+    """The local account of that id, as in a URL. Raises NotFound."""
     row = await federation.reads.view().row(local_actor(number_of(account_id)))
     if row is None:
         raise NotFound

@@ -28,6 +28,7 @@ from adapters.positions import Positions
 from adapters.postgres import generations, secrets
 from adapters.postgres.actor_keys import ActorKeys
 from adapters.postgres.event_log import PostgresEventLog, PostgresFacts
+from adapters.postgres.host_life import HostLife
 from adapters.postgres.jobs import JobQueue
 from adapters.postgres.oauth import OAuthStore
 from adapters.postgres.projecting import Projector
@@ -85,6 +86,7 @@ class Server:
         self.tokens = TokenCache(self.oauth)
         self.actor_keys = ActorKeys(self.pool)
         self.refusals = Refusals(self.pool, now)
+        self.host_life = HostLife(self.pool, now)
         self.seen_signatures = SeenSignatures(self.pool)
         self.reads = Reads(dsn, beside=[self.pool])
         self.positions = Positions(settings.redis_url)

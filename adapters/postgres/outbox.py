@@ -5,7 +5,7 @@ put here. Sending is the deliverer's work (`adapters/deliveries`).
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -49,7 +49,8 @@ _ENQUEUE = """
 _REACHED = """
     SELECT i.url FROM app.reached r JOIN app.inboxes i ON i.id = ANY(r.inboxes) WHERE r.object = %s ORDER BY i.id
 """
-_ALIVE = """
+# Forgets a host's failures; `adapters/postgres/host_life.py` asks it for each signed request.
+ALIVE: LiteralString = """
     WITH revived AS (
         UPDATE app.delivery_hosts
         SET failures = 0, failing_days = 0, failed_on = NULL, state = 'alive', last_error = NULL,
@@ -100,7 +101,7 @@ def alive_again(session: Session, uri: str) -> bool:
     `uri` is any URL on it, the signing actor's for instance. Gives whether there was something to forget. One look-up
     by primary key when there is not.
     """
-    return bool(session.execute(_ALIVE, {"host": authority_of(uri), "channel": CHANNEL}).fetchall())
+    return bool(session.execute(ALIVE, {"host": authority_of(uri), "channel": CHANNEL}).fetchall())
 
 
 def authority_of(url: str) -> str:

@@ -9,6 +9,7 @@ from litestar.params import SkipValidation
 from adapters.activitypub.remote_keys import RemoteKeys
 from adapters.config import Settings
 from adapters.postgres.actor_keys import ActorKeys
+from adapters.postgres.host_life import HostLife
 from adapters.postgres.reads import Reads
 from adapters.postgres.received import Inbox
 from adapters.postgres.refusals import Refusals
@@ -36,6 +37,11 @@ class Federation(Protocol):
     @property
     def actor_keys(self) -> ActorKeys:
         """Whose keys are known, and the public ones of local accounts."""
+        ...
+
+    @property
+    def host_life(self) -> HostLife:
+        """Which hosts speak, and so can be sent to again."""
         ...
 
     @property

@@ -152,6 +152,7 @@ class _Door:
         verified = await self._proven(request, activity)
         if verified is not None:
             await self._server.inbox.receive(verified, activity.id, activity.kind, inbox, self._server.now())
+            await self._server.host_life.heard_from(verified.signer)
 
     async def _proven(self, request: SignedRequest, activity: Activity) -> VerifiedRequest | None:
         """The proof of who sent it; None for the deletion of an actor whose server says that they are gone."""

@@ -11,6 +11,7 @@ from projections import (
     interpretation,
     mutes,
     pins,
+    recipients,
     statuses,
     timelines,
 )
@@ -19,6 +20,7 @@ from projections.rule import Projection
 PROJECTIONS: tuple[Projection, ...] = (
     Projection("interpretation", interpretation.TABLES, {t: ", ".join(k) for t, k in interpretation.KEYS.items()}),
     accounts.PROJECTION,
+    recipients.PROJECTION,
     follows.PROJECTION,
     blocks.PROJECTION,
     mutes.PROJECTION,

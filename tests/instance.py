@@ -26,7 +26,9 @@ from domain.follow import FollowRequested
 from tests.database import MASTER_KEY, Database
 from tests.federation.peer import Peer
 from tests.system.instance import free_port
+from workers.deliverer import deliver
 from workers.projector import follow
+from workers.reactor import react
 
 TIMEOUT_S = 20.0
 SCOPES = ["read", "write", "follow"]
@@ -139,8 +141,11 @@ class LiveInstance:
 
 
 @contextmanager
-def running_instance(database: Database, redis_url: str, data: Path) -> Iterator[LiveInstance]:
-    """Found and prepare an instance in this database, and run it until the block ends."""
+def running_instance(database: Database, redis_url: str, data: Path, *peers: Peer) -> Iterator[LiveInstance]:
+    """Found and prepare an instance in this database, and run it until the block ends.
+
+    `peers` are those whose names have to be mapped to where they listen.
+    """
     port = free_port()
     settings = Settings(
         domain=f"localhost:{port}",
@@ -150,6 +155,7 @@ def running_instance(database: Database, redis_url: str, data: Path) -> Iterator
         database_app_url=database.app,
         redis_url=redis_url,
         master_key=MASTER_KEY.hex(),
+        name_map={peer.origin.partition("://")[2]: peer.address for peer in peers},
     )
     prepare_database(settings)
     asyncio.run(prepare_instance(settings))
@@ -157,6 +163,8 @@ def running_instance(database: Database, redis_url: str, data: Path) -> Iterator
     threads = [
         threading.Thread(target=instance.serve, name="serve"),
         threading.Thread(target=follow, args=(settings, stopping), name="project"),
+        threading.Thread(target=react, args=(settings, stopping), name="react"),
+        threading.Thread(target=deliver, args=(settings, stopping), name="deliver"),
     ]
     for thread in threads:
         thread.start()

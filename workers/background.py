@@ -13,8 +13,10 @@ from types import FrameType
 from typing import Final
 
 from adapters.config import Settings
+from workers.deliverer import deliver
 from workers.jobs import work
 from workers.projector import follow
+from workers.reactor import react
 from workers.schedule import tick
 
 # Below what the supervisor grants before it insists.
@@ -26,6 +28,8 @@ Part = Callable[[Settings, threading.Event], None]
 # What runs behind, by the name of the command that runs it alone.
 PARTS: Mapping[str, Part] = {
     "project": follow,
+    "react": react,
+    "deliver": deliver,
     "work": work,
     "tick": tick,
 }

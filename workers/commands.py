@@ -22,6 +22,8 @@ COMMANDS = (
     ("serve", "api.serve:serve", "Answer HTTP: the client API, the inbox and the public pages."),
     ("behind", "workers.commands_run:behind", "Do all that is done behind, in one process."),
     ("project", "workers.commands_run:project", "Follow the log and keep the read models up to date."),
+    ("react", "workers.commands_run:react", "Act upon what happened: tell other servers, answer follows."),
+    ("deliver", "workers.commands_run:deliver", "Send what stands in the outbox to other servers."),
     ("work", "workers.commands_run:work", "Do the jobs: fetch what others refer to, and what else takes its time."),
     ("tick", "workers.commands_run:tick", "Keep the schedule: do what time causes."),
     ("migrate", "workers.commands_run:migrate", "Bring the database up to date, as its owner."),

@@ -32,6 +32,16 @@ def project() -> None:
     _alone("project")
 
 
+def react() -> None:
+    """Act upon what happened: tell other servers, answer follows, have things fetched."""
+    _alone("react")
+
+
+def deliver() -> None:
+    """Send what stands in the outbox to other servers."""
+    _alone("deliver")
+
+
 def work() -> None:
     """Do the jobs: fetch what others refer to, and whatever else takes its time."""
     _alone("work")

@@ -25,3 +25,6 @@ GRANT SELECT, INSERT, UPDATE ON app.schedule TO {{app_role}};
 GRANT SELECT, INSERT, UPDATE, DELETE
     ON app.inboxes, app.outbox_activities, app.outbox_fresh, app.deliveries, app.delivery_hosts, app.reached
     TO {{app_role}};
+
+GRANT SELECT, UPDATE ON app.reactor TO {{app_role}};
+GRANT SELECT, INSERT ON app.reactor_failures TO {{app_role}};

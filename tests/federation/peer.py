@@ -59,6 +59,9 @@ class Peer:
     pages: dict[str, tuple[int, str, Any]] = field(default_factory=dict[str, tuple[int, str, Any]])
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
+    # Where it listens, as a name map takes it; its origin may be a name that is only mapped there.
+    address: tuple[str, int] = ("127.0.0.1", 0)
+
     @property
     def actor(self) -> str:
         return f"{self.origin}/users/{self.name}"
@@ -191,12 +194,12 @@ def send(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
 
 
 @contextmanager
-def running_peer(name: str = "bob") -> Iterator[Peer]:
-    """A peer that answers until the block ends."""
+def running_peer(name: str = "bob", host: str | None = None) -> Iterator[Peer]:
+    """A peer that answers until the block ends; as `host`, for instances that have it in their name map."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    peer = Peer(
-        f"http://127.0.0.1:{server.server_port}", name, rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    )
+    origin = f"http://{host or f'127.0.0.1:{server.server_port}'}"
+    peer = Peer(origin, name, rsa.generate_private_key(public_exponent=65537, key_size=2048))
+    peer.address = ("127.0.0.1", server.server_port)
     server.peer = peer  # pyright: ignore[reportAttributeAccessIssue]
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), name="peer")
     thread.start()

@@ -1,0 +1,134 @@
+"""What a peer that we did not write is told of what happens here, over a real connection, signed."""
+
+import queue
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.embedded.valkey import EmbeddedValkey
+from tests.database import Database
+from tests.federation.peer import PUBLIC, Peer, running_peer
+from tests.instance import LiveInstance, running_instance
+
+TIMEOUT_S = 10
+NOTHING_MORE_S = 0.5
+
+
+@pytest.fixture
+def bob() -> Iterator[Peer]:
+    with running_peer("bob", "bob.test") as peer:
+        yield peer
+
+
+@pytest.fixture
+def eve() -> Iterator[Peer]:
+    with running_peer("eve", "eve.test") as peer:
+        yield peer
+
+
+@pytest.fixture
+def instance(
+    database: Database, valkey_server: EmbeddedValkey, tmp_path: Path, bob: Peer, eve: Peer
+) -> Iterator[LiveInstance]:
+    with running_instance(database, valkey_server.url, tmp_path, bob, eve) as running:
+        yield running
+
+
+def told(peer: Peer) -> Any:
+    """The next activity that arrives."""
+    return peer.got.get(timeout=TIMEOUT_S)
+
+
+def nothing_more(peer: Peer) -> bool:
+    try:
+        return peer.got.get(timeout=NOTHING_MORE_S) is None
+    except queue.Empty:
+        return True
+
+
+def me(instance: LiveInstance) -> str:
+    return instance.client.get("/api/v1/accounts/verify_credentials").json()["uri"]
+
+
+def follows(bob: Peer, instance: LiveInstance) -> Any:
+    """Bob follows admin; gives the Accept."""
+    assert bob.post(instance.inbox, bob.activity("Follow", me(instance))).status == 202
+    return told(bob)
+
+
+def post(instance: LiveInstance, text: str, **more: Any) -> Any:
+    answer = instance.client.post("/api/v1/statuses", json={"status": text, **more})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_a_follow_of_an_open_account_is_accepted_by_naming_it(instance: LiveInstance, bob: Peer) -> None:
+    follow = bob.activity("Follow", me(instance))
+    assert bob.post(instance.inbox, follow).status == 202
+    accepted = told(bob)
+    assert (accepted["type"], accepted["actor"]) == ("Accept", me(instance))
+    inner = {"id": follow["id"], "type": "Follow", "actor": bob.actor, "object": me(instance)}
+    assert accepted["object"] == inner
+    assert instance.client.get("/api/v1/accounts/verify_credentials").json()["followers_count"] == 1
+
+
+def test_who_asks_again_because_the_accept_was_lost_gets_another_one(instance: LiveInstance, bob: Peer) -> None:
+    first = follows(bob, instance)
+    again = follows(bob, instance)
+    assert (again["type"], again["object"]["actor"]) == ("Accept", bob.actor)
+    assert again["id"] != first["id"] and again["object"]["id"] != first["object"]["id"]
+
+
+def test_followers_are_told_of_a_post_its_edit_and_its_deletion(instance: LiveInstance, bob: Peer) -> None:
+    follows(bob, instance)
+    status = post(instance, "Hello")
+    created = told(bob)
+    assert (created["type"], created["object"]["id"]) == ("Create", status["uri"])
+    assert created["to"] == created["object"]["to"] == [PUBLIC]
+    edited = instance.client.put(f"/api/v1/statuses/{status['id']}", json={"status": "Hello again"})
+    assert edited.status_code == 200
+    updated = told(bob)
+    assert (updated["type"], updated["object"]["content"]) == ("Update", "<p>Hello again</p>")
+    assert instance.client.delete(f"/api/v1/statuses/{status['id']}").status_code == 200
+    deleted = told(bob)
+    assert (deleted["type"], deleted["object"]["id"]) == ("Delete", status["uri"])
+
+
+def test_a_direct_post_goes_to_whom_it_mentions_and_to_no_other_follower(
+    instance: LiveInstance, bob: Peer, eve: Peer
+) -> None:
+    follows(bob, instance)
+    follows(eve, instance)
+    post(instance, f"@{bob.acct} psst", visibility="direct")
+    created = told(bob)
+    assert (created["to"], created["cc"]) == ([bob.actor], [])
+    assert nothing_more(eve)
+
+
+def test_who_is_mentioned_is_told_without_following(instance: LiveInstance, bob: Peer) -> None:
+    assert bob.post(instance.inbox, bob.note("First of all")).status == 202
+    instance.settled()
+    post(instance, f"@{bob.acct} hello")
+    assert told(bob)["type"] == "Create"
+
+
+def test_a_remote_account_is_asked_and_an_unfollow_takes_the_request_back(instance: LiveInstance, bob: Peer) -> None:
+    assert bob.post(instance.inbox, bob.note("First of all")).status == 202
+    instance.settled()
+    number = instance.client.get("/api/v1/accounts/lookup", params={"acct": bob.acct}).json()["id"]
+    assert instance.client.post(f"/api/v1/accounts/{number}/follow").json()["requested"] is True
+    asked = told(bob)
+    assert (asked["type"], asked["actor"], asked["object"]) == ("Follow", me(instance), bob.actor)
+    assert instance.client.post(f"/api/v1/accounts/{number}/unfollow").status_code == 200
+    undone = told(bob)
+    assert (undone["type"], undone["object"]["id"], undone["object"]["type"]) == ("Undo", asked["id"], "Follow")
+
+
+def test_what_was_not_meant_for_anybody_elsewhere_is_told_to_nobody(instance: LiveInstance, bob: Peer) -> None:
+    assert bob.post(instance.inbox, bob.note("First of all")).status == 202
+    instance.settled()
+    post(instance, "Nobody follows me")
+    instance.settled()
+    assert nothing_more(bob)

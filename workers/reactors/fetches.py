@@ -1,0 +1,43 @@
+"""What has to be fetched before something can be understood: asked for as jobs, which are done behind.
+
+Only what concerns somebody here: a post that an account followed from here boosts, the account that a followed one
+moves to, the thread above an answer that was delivered. A Like of something unknown fetches nothing.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from adapters.activitypub.urls import origin_of
+from adapters.interpreter.claims import Claim
+from adapters.postgres.jobs import Asked
+from projections import recipients
+from workers.reactors.world import World
+
+WAITING: Final = {"post.boosted": "boosted", "account.moved": "move target", "post.published": "actor"}
+"""The kinds of claims that are worth fetching for what they wait for, and why it is fetched."""
+
+
+async def above(parents: Sequence[str], world: World) -> Sequence[Asked]:
+    """The threads above answers whose parents are not known."""
+    return [Asked("thread", uri, {}, lane=_host(uri)) for uri in parents if _is_elsewhere(uri, world)]
+
+
+async def waited_for(claim: Claim, uri: str, world: World) -> Sequence[Asked]:
+    """What a claim waits for, if it is worth asking for."""
+    why = WAITING.get(claim.kind)
+    if why is None or claim.actor is None or not _is_elsewhere(uri, world):
+        return ()
+    if why != "actor":
+        row = await world.view.row(recipients.is_followed_from_here(claim.actor))
+        if row is None or not row[0]:
+            return ()
+    return [Asked("fetch", uri, {"why": why}, lane=_host(uri))]
+
+
+def _is_elsewhere(uri: str, world: World) -> bool:
+    origin = origin_of(uri)
+    return origin is not None and origin != origin_of(world.origin)
+
+
+def _host(uri: str) -> str:
+    return (origin_of(uri) or "").partition("://")[2]

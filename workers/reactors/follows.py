@@ -1,0 +1,93 @@
+"""What follows from others' follows, blocks and moves: commands of the local accounts concerned.
+
+Decided on by `dispatch` like everything else, where "already so" is silence: to react twice changes nothing.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from adapters.reacting import Happened, Send
+from domain import follow
+from domain.dispatch import Concept
+from domain.follow import AcceptFollow, EndFollow, RejectFollow, RequestFollow
+from projections import recipients
+from workers.reactors.deliveries import accepted_again
+from workers.reactors.world import World
+
+KINDS: Final = frozenset({"follow.requested", "account.blocked", "account.moved"})
+"""The facts that ask for a decision, whoever they are of."""
+
+
+class Decide(NamedTuple):
+    """A command to dispatch, and the concept that decides on it."""
+
+    concept: Concept
+    command: Any
+
+
+class _Asked(NamedTuple):
+    follower: int
+    followee: int
+    request: str
+
+
+async def asked(happened: Happened, world: World) -> tuple[Sequence[Decide], Sequence[Send]]:
+    """The answer to a remote Follow of a local account; none while a person has to give it.
+
+    What asks again although it is followed already gets its Accept again: the first one was lost.
+    """
+    of = _asked(happened)
+    row = None
+    if of is not None:
+        row = await world.view.row(recipients.followee_as_of(of.followee, of.follower, happened.position))
+    if of is None or row is None:
+        return (), ()
+    local, locked, apart, followed = row
+    if local and happened.verdict == "duplicate" and followed:
+        return (), await accepted_again(of.follower, of.followee, of.request, happened.position, world)
+    if not local or happened.verdict == "duplicate" or (locked and not apart):
+        return (), ()
+    answer = RejectFollow if apart else AcceptFollow
+    return [Decide(follow, answer(follower=of.follower, followee=of.followee, request=of.request))], ()
+
+
+def _asked(happened: Happened) -> _Asked | None:
+    claim = happened.claim
+    if happened.actor is None or happened.object is None or claim is None or claim.activity is None:
+        return None
+    return _Asked(happened.actor, happened.object, claim.activity)
+
+
+async def parted(happened: Happened, world: World) -> Sequence[Decide]:
+    """A block ends the follows between both, as far as one of them is ours to end."""
+    if happened.actor is None or happened.object is None:
+        return ()
+    known = await world.accounts(happened.actor, happened.object)
+    ended: list[Decide] = []
+    for one, other in ((happened.actor, happened.object), (happened.object, happened.actor)):
+        if one in known and known[one].local:
+            ended.append(Decide(follow, EndFollow(follower=one, followee=other)))
+            ended.append(Decide(follow, RejectFollow(follower=other, followee=one)))
+    return ended
+
+
+async def moved(happened: Happened, world: World, target: int, request_of: Any) -> Sequence[Decide]:
+    """Whoever here followed the account that moved follows where it went, and no longer where it was.
+
+    `request_of` gives the URI of a new request of an account's.
+    """
+    if happened.actor is None:
+        return ()
+    decided: list[Decide] = []
+    row = await world.view.row(recipients.followee_as_of(target, happened.actor, happened.position))
+    if row is None:
+        return ()
+    local, locked, _, _ = row
+    for follower in await world.local_followers_of(happened.actor):
+        if follower != target:
+            command = RequestFollow(
+                follower=follower, followee=target, request=request_of(follower), needs_approval=locked or not local
+            )
+            decided.append(Decide(follow, command))
+        decided.append(Decide(follow, EndFollow(follower=follower, followee=happened.actor)))
+    return decided

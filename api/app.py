@@ -17,10 +17,20 @@ from api.auth import bearer_of, guard, undeclared, viewer_of
 from api.auth_limits import LogInLimit
 from api.cors import Edge
 from api.errors import handlers
+from api.mastodon.account_lists import blocked, follow_requests, followed, muted
+from api.mastodon.account_lists import followers as account_followers
 from api.mastodon.accounts import account_statuses, lookup, show_account, verify_credentials
 from api.mastodon.at_start import custom_emojis, empty_lists, markers, preferences, push_subscription
+from api.mastodon.blocking import block, mute, unblock, unmute
 from api.mastodon.instance import instance_v1, instance_v2
-from api.mastodon.relationships import follow, relationships, unfollow
+from api.mastodon.relationships import (
+    authorize_follow,
+    follow,
+    reject_follow,
+    relationships,
+    remove_from_followers,
+    unfollow,
+)
 from api.mastodon.search import search
 from api.mastodon.statuses import edit, publish, show_several, show_status, unpublish
 from api.mastodon.timelines import home_timeline, public_timeline
@@ -50,6 +60,18 @@ ROUTES: Sequence[HTTPRouteHandler] = (
     account_statuses,
     follow,
     unfollow,
+    remove_from_followers,
+    account_followers,
+    followed,
+    block,
+    unblock,
+    mute,
+    unmute,
+    blocked,
+    muted,
+    follow_requests,
+    authorize_follow,
+    reject_follow,
     publish,
     show_several,
     show_status,

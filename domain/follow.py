@@ -68,15 +68,15 @@ class FollowAdjusted(Event, frozen=True, tag="follow.adjusted"):
 class RequestFollow(Command, frozen=True):
     """Ask to follow, or want something else of somebody followed already; None leaves a wish as it is.
 
-    `needs_approval` when the followee is locked or lives on another server, `blocked` when either blocks the other.
-    No language at all means any.
+    `needs_approval` when the followee is locked or lives on another server; `barred` when either blocks the other, or
+    the followee has moved away. No language at all means any.
     """
 
     follower: int
     followee: int
     request: str
     needs_approval: bool
-    blocked: bool = False
+    barred: bool = False
     reblogs: bool | None = None
     notify: bool | None = None
     languages: tuple[str, ...] | None = None
@@ -148,11 +148,11 @@ def stream_of(follower: int, followee: int) -> str:
 
 
 def decide(state: Follow, command: FollowCommand, now: datetime) -> Sequence[FollowEvent]:
-    """Raises Refused when somebody would follow themselves, Forbidden where one of them blocks the other."""
+    """Raises Refused when somebody would follow themselves, Forbidden where that is barred."""
     match command:
         case RequestFollow() if command.follower == command.followee:
             raise Refused("You can't follow yourself")
-        case RequestFollow(blocked=True):
+        case RequestFollow(barred=True):
             raise Forbidden("This action is not allowed")
         case RequestFollow():
             return [*_requested(state, command, now), *_adjusted(state, command, now)]

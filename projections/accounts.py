@@ -176,16 +176,25 @@ class AccountRow(NamedTuple):
     moved_to: int | None = None
 
 
+COLUMNS: LiteralString = """
+    a.id, a.uri, a.username, a.domain, a.url, a.identity, a.mention, a.profile, a.locked,
+    k.followers, k.following, k.statuses, k.last_status_at, a.moved_to"""
+"""An AccountRow of `accounts a` and `account_counts k`."""
+
 # Those who are gone are not there for anybody.
-_SELECT: LiteralString = """
-    SELECT a.id, a.uri, a.username, a.domain, a.url, a.identity, a.mention, a.profile, a.locked,
-        k.followers, k.following, k.statuses, k.last_status_at, a.moved_to
-    FROM accounts a JOIN account_counts k ON k.account = a.id AND a.deleted IS NULL """
+_SELECT: LiteralString = (
+    "SELECT" + COLUMNS + " FROM accounts a JOIN account_counts k ON k.account = a.id AND a.deleted IS NULL "
+)
 
 
 def account(number: int) -> Query:
     """The AccountRow of one account."""
     return Query(_SELECT + "WHERE a.id = %(id)s::bigint", {"id": number})
+
+
+def several(numbers: Sequence[int]) -> Query:
+    """AccountRows of those of these that are there, in no order."""
+    return Query(_SELECT + "WHERE a.id = ANY(%(ids)s::bigint[])", {"ids": list(numbers)})
 
 
 def account_named(acct: str) -> Query:

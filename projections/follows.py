@@ -4,8 +4,8 @@ The turns only grow; the intervals of a touched pair are worked out anew from it
 whether follow, unfollow and follow came in one batch or in three. An account that is deleted takes its follows along.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import LiteralString, NamedTuple
+from collections.abc import Iterable
+from typing import LiteralString
 
 from domain.account import AccountDeleted
 from domain.follow import FollowAccepted, FollowAdjusted, FollowEnded, FollowRejected, FollowRequested
@@ -39,6 +39,7 @@ CREATE TABLE follows (
 CREATE INDEX follows_open ON follows (follower, followee) WHERE until IS NULL;
 CREATE INDEX follows_of_followee ON follows (followee, follower) INCLUDE (since, until) WHERE stage = 'following';
 CREATE INDEX follows_asked ON follows (followee, until) WHERE stage = 'requested';
+CREATE INDEX follows_listed ON follows (followee, ((since << 20) | n)) WHERE stage = 'following' AND until IS NULL;
 
 -- What the follower wants, as said last: back to the usual when a follow ends.
 CREATE TABLE follow_wishes (
@@ -197,30 +198,6 @@ PROJECTION = Projection(
     },
     RULES,
 )
-
-
-class RelationRow(NamedTuple):
-    """How a viewer and an account stand to each other today."""
-
-    account: int
-    following: bool
-    requested: bool
-    followed_by: bool
-
-
-def relations(viewer: int, accounts: Sequence[int]) -> Query:
-    """RelationRows between the viewer and those of these accounts that are there, in no order."""
-    return Query(
-        """
-        SELECT a.id, coalesce(mine.stage = 'following', false), coalesce(mine.stage = 'requested', false),
-            EXISTS (SELECT FROM follows theirs WHERE theirs.follower = a.id AND theirs.followee = %(viewer)s::bigint
-                AND theirs.stage = 'following' AND theirs.until IS NULL)
-        FROM accounts a LEFT JOIN follows mine ON mine.follower = %(viewer)s::bigint AND mine.followee = a.id
-            AND mine.until IS NULL
-        WHERE a.id = ANY(%(accounts)s::bigint[])
-        """,
-        {"viewer": viewer, "accounts": list(accounts)},
-    )
 
 
 def requests_to(account: int) -> Query:

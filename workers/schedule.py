@@ -17,9 +17,13 @@ from adapters.config import Settings
 from adapters.postgres.schedule import Schedule, keeping
 from adapters.unavailable import Unavailable
 from adapters.wiring import Server
+from domain import mute
+from domain.mute import ExpireMute
+from projections.mutes import over_by as mutes_over_by
 from workers.lives import live, until
 
 RUNG_FOR_MAX: Final = 100
+ENDED_MAX: Final = 500
 ANOTHER_KEEPS_IT_S: Final = 10.0
 LOOK_AGAIN_S: Final = 0.5
 WAIT_S_MAX: Final = 60.0
@@ -40,8 +44,15 @@ async def ring_for_due_jobs(server: Server) -> None:
     await server.bell.ring(await server.jobs.due(RUNG_FOR_MAX))
 
 
+async def end_mutes(server: Server) -> None:
+    """End the mutes whose time is over. What was ended but is not projected yet says nothing the second time."""
+    for muter, muted in await server.reads.view().rows(mutes_over_by(server.now(), ENDED_MAX)):
+        await server.do(mute, ExpireMute(muter=muter, muted=muted))
+
+
 SCHEDULE: Final[Sequence[Entry]] = (
     Entry("ring for due jobs", timedelta(seconds=30), ring_for_due_jobs),
+    Entry("end mutes", timedelta(seconds=30), end_mutes),
     Entry("forget old signatures", timedelta(minutes=5), lambda server: server.seen_signatures.forget()),
     Entry("forget old refusals", timedelta(hours=1), lambda server: server.refusals.forget()),
     Entry("forget jobs that were given up", timedelta(days=1), lambda server: server.jobs.forget()),

@@ -1,5 +1,6 @@
 """/api/v1/accounts: who somebody is, and what they have written (Mastodon documentation, methods/accounts)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -71,7 +72,8 @@ async def lookup(request: Request[Any, Any, Any], viewer: AnyViewer, server: The
     found = await server.reads.view().row(accounts.account_named(acct_of(asked.acct, server.settings.domain)))
     if found is None:
         raise NotFound
-    return json(entities.account(AccountRow._make(found)), headers)
+    (shown,) = await entities_of(server, [AccountRow._make(found)])
+    return json(shown, headers)
 
 
 @get("/api/v1/accounts/{account_id:str}", opt=may_have("read:accounts"))
@@ -79,7 +81,8 @@ async def show_account(account_id: FromPath[str], viewer: AnyViewer, server: The
     """One account."""
     number = id_in(account_id)
     headers = await current(server, viewer)
-    return json(entities.account(await account_row(server, number)), headers)
+    (shown,) = await entities_of(server, [await account_row(server, number)])
+    return json(shown, headers)
 
 
 @get("/api/v1/accounts/{account_id:str}/statuses", opt=may_have("read:statuses"))
@@ -109,6 +112,16 @@ async def account_row(server: Book, number: int) -> AccountRow:
     if found is None:
         raise NotFound
     return AccountRow._make(found)
+
+
+async def entities_of(server: Book, rows: Sequence[AccountRow]) -> list[str]:
+    """Accounts, in order; those that have moved with where they are now."""
+    targets = [row.moved_to for row in rows if row.moved_to is not None]
+    found: dict[int, str] = {}
+    if targets:
+        moved = map(AccountRow._make, await server.reads.view().rows(accounts.several(targets)))
+        found = {row.id: entities.account(row) for row in moved}
+    return [entities.account(row, found.get(row.moved_to or 0)) for row in rows]
 
 
 def acct_of(handle: str, domain: str) -> str:

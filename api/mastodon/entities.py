@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Protocol
 
-from projections.follows import RelationRow
+from projections.relations import RelationRow
+from projections.rendering import api_time
 from projections.status_queries import StatusRow
 
 # What nothing here can change yet.
@@ -20,10 +21,11 @@ _STATUS_ALWAYS = (
     '"application":null,"tagged_collections":[],"quote_approval":{"automatic":[],"manual":[],"current_user":"denied"}'
 )
 _FLAGS = ',"favourited":false,"reblogged":false,"muted":false,"bookmarked":false,"filtered":[]'
-_RELATIONSHIP_ALWAYS = (
-    '"notifying":false,"languages":null,"blocking":false,"blocked_by":false,"muting":false,'
-    '"muting_notifications":false,"muting_expires_at":null,"requested_by":false,"domain_blocking":false,'
-    '"endorsed":false,"note":""'
+_RELATIONSHIP_ALWAYS = '"domain_blocking":false,"endorsed":false,"note":""'
+
+_RELATION_FLAGS = (
+    *("following", "showing_reblogs", "notifying", "followed_by", "blocking", "blocked_by", "muting"),
+    *("muting_notifications", "requested", "requested_by"),
 )
 
 
@@ -44,9 +46,9 @@ class Described(Protocol):
     def last_status_at(self) -> date | None: ...
 
 
-def account(row: Described) -> str:
-    """An Account."""
-    return "{" + account_inside(row) + "}"
+def account(row: Described, moved: str | None = None) -> str:
+    """An Account; `moved` is the one that it has moved to."""
+    return "{" + account_inside(row) + (f',"moved":{moved}' if moved else "") + "}"
 
 
 def account_inside(row: Described) -> str:
@@ -79,10 +81,11 @@ def status_inside(row: StatusRow, revision: str, viewer: int | None) -> str:
 
 def relationship(row: RelationRow) -> str:
     """A Relationship: always every key."""
-    following = _boolean(row.following)
+    flags = ",".join(f'"{name}":{_boolean(getattr(row, name))}' for name in _RELATION_FLAGS)
+    expires_at = "null" if row.muting_expires_at is None else f'"{api_time(row.muting_expires_at)}"'
     return (
-        f'{{"id":"{row.account}","following":{following},"showing_reblogs":{following},'
-        f'"requested":{_boolean(row.requested)},"followed_by":{_boolean(row.followed_by)},{_RELATIONSHIP_ALWAYS}}}'
+        f'{{"id":"{row.account}",{flags},"languages":{row.languages or "null"},"muting_expires_at":{expires_at},'
+        f"{_RELATIONSHIP_ALWAYS}}}"
     )
 
 

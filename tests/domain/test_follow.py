@@ -89,7 +89,7 @@ def test_a_request_is_rejected_and_a_follower_removed_by_the_same_words() -> Non
 
 def test_where_one_blocks_the_other_nobody_is_asked() -> None:
     with pytest.raises(Forbidden):
-        decided(follow, given=[], when=RequestFollow(**PAIR, request="r1", needs_approval=False, blocked=True))
+        decided(follow, given=[], when=RequestFollow(**PAIR, request="r1", needs_approval=False, barred=True))
 
 
 def test_what_is_wanted_is_said_when_it_changes_and_forgotten_when_the_follow_ends() -> None:

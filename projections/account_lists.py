@@ -1,0 +1,90 @@
+"""Lists of accounts: followers, followed, who asks to follow, blocked, muted; the latest first.
+
+An entry's cursor is made of the position and place at which it came about, so it is the same in every generation and
+clients may keep it: nothing else of the same list has it.
+"""
+
+from typing import Any, LiteralString, NamedTuple
+
+from projections.accounts import COLUMNS
+from projections.query import Query
+from projections.status_queries import Slice
+from projections.visibility import may_be_met, viewer_averse_to
+
+# `n` is the place among the facts of one position, of which there are fewer than 2^20.
+_CURSOR: LiteralString = "((since << 20) | n)"
+
+
+class AccountListing(NamedTuple):
+    """A list, unsliced: `scan` gives `entry`, `account` and `ends_at` (when the entry ends by itself, or NULL)."""
+
+    scan: LiteralString
+    values: dict[str, Any]
+
+
+def page(listing: AccountListing, part: Slice) -> Query:
+    """Rows of entry, ends_at and an AccountRow, in the order in which they are read: descending, unless it ascends."""
+    order: LiteralString = "ASC" if part.ascending else "DESC"
+    sql: LiteralString = """
+        WITH listed AS (
+            SELECT * FROM (:scan) l WHERE entry < %(below)s::bigint AND entry > %(above)s::bigint
+            ORDER BY entry :order LIMIT %(limit)s::bigint)
+        SELECT l.entry, l.ends_at, :columns
+        FROM listed l JOIN accounts a ON a.id = l.account AND a.deleted IS NULL
+            JOIN account_counts k ON k.account = a.id
+        ORDER BY l.entry :order"""
+    return Query(
+        sql.replace(":scan", listing.scan).replace(":order", order).replace(":columns", COLUMNS),
+        {**listing.values, "below": part.below, "above": part.above, "limit": part.limit},
+    )
+
+
+def followers_of(account: int, viewer: int | None) -> AccountListing:
+    """Who follows an account, but for whom the viewer has nothing to do with."""
+    return _of_follows(account, viewer, "followee", "follower")
+
+
+def followed_by(account: int, viewer: int | None) -> AccountListing:
+    """Whom an account follows, but for whom the viewer has nothing to do with."""
+    return _of_follows(account, viewer, "follower", "followee")
+
+
+def requests_to(account: int) -> AccountListing:
+    """Who waits for this account's answer."""
+    return AccountListing(
+        _listed(
+            "follower",
+            "follows WHERE followee = %(viewer)s::bigint AND stage = 'requested' AND until IS NULL",
+        ),
+        {"viewer": account},
+    )
+
+
+def blocked_by(account: int) -> AccountListing:
+    """Whom an account blocks."""
+    return AccountListing(
+        _listed("blocked", "blocks WHERE blocker = %(viewer)s::bigint AND until IS NULL"), {"viewer": account}
+    )
+
+
+def muted_by(account: int) -> AccountListing:
+    """Whom an account mutes, and until when."""
+    scan = _listed("muted", "mutes WHERE muter = %(viewer)s::bigint AND until IS NULL", "expires_at")
+    return AccountListing(scan, {"viewer": account})
+
+
+def _of_follows(account: int, viewer: int | None, of: LiteralString, other: LiteralString) -> AccountListing:
+    where: LiteralString = """
+        follows WHERE :of = %(account)s::bigint AND stage = 'following' AND until IS NULL
+            AND (%(account)s::bigint = %(viewer)s::bigint OR (:averse IS NULL AND :met))"""
+    where = where.replace(":of", of).replace(":averse", viewer_averse_to(other)).replace(":met", may_be_met(other))
+    return AccountListing(_listed(other, where), {"account": account, "viewer": viewer})
+
+
+def _listed(
+    account: LiteralString, where: LiteralString, ends_at: LiteralString = "NULL::timestamptz"
+) -> LiteralString:
+    scan: LiteralString = "SELECT :cursor AS entry, :account AS account, :ends AS ends_at FROM :where"
+    return (
+        scan.replace(":cursor", _CURSOR).replace(":account", account).replace(":ends", ends_at).replace(":where", where)
+    )

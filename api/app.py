@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from api.activitypub.actors import actor, instance_actor, instance_outbox
-from api.activitypub.collections import featured_tags, followers, following, outbox
+from api.activitypub.collections import featured, featured_tags, followers, following, outbox
 from api.activitypub.discovery import host_meta, host_meta_as_json, nodeinfo, nodeinfo_version, webfinger
 from api.activitypub.inbox import personal_inbox, shared_inbox
 from api.activitypub.statuses import activity, note, replies
@@ -100,6 +100,7 @@ ROUTES: Sequence[HTTPRouteHandler] = (
     outbox,
     followers,
     following,
+    featured,
     featured_tags,
     instance_actor,
     instance_outbox,

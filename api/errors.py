@@ -104,6 +104,13 @@ class NotFound(ApiError):
     sentence = "Record not found"
 
 
+class Gone(ApiError):
+    """410: was there, and never will be again."""
+
+    status = 410
+    sentence = "This account has been deleted"
+
+
 class TooLarge(ApiError):
     """413: more bytes than the route takes."""
 

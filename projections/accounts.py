@@ -1,13 +1,16 @@
 """Accounts: who there is, what they say of themselves now and said before, and how many follow them.
 
-`deleted` is the position at which an account went for good; `moved_to` the account it names as its next.
+`deleted` is the position at which an account went for good; `moved_to` the account it names as its next;
+`also_known_as` a JSON list of the URIs of its others, as it says itself.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import LiteralString, NamedTuple
 
-from domain.account import AccountDeleted, AccountMoved, AccountRegistered, ProfileChanged
+import msgspec
+
+from domain.account import AccountDeleted, AccountMoved, AccountRegistered, Profile, ProfileChanged
 from projections.fact import Fact
 from projections.query import Query
 from projections.rendering import acct_of, identity_json, mention_json, profile_json
@@ -30,7 +33,8 @@ CREATE TABLE accounts (
     n          int    NOT NULL,
     deleted    bigint,
     moved_to   bigint,
-    moved      bigint
+    moved      bigint,
+    also_known_as text NOT NULL
 );
 CREATE INDEX accounts_acct ON accounts (lower(acct));
 
@@ -55,9 +59,9 @@ CREATE TABLE account_counts (
 
 _ACCOUNT = (
     "position bigint, n int, id bigint, uri text, username text, domain text, acct text, url text, identity text, "
-    "mention text, profile text, locked boolean"
+    "mention text, profile text, locked boolean, also_known_as text"
 )
-_PROFILE = "position bigint, n int, account bigint, profile text, note text, locked boolean"
+_PROFILE = "position bigint, n int, account bigint, profile text, note text, locked boolean, also_known_as text"
 
 
 def _account(event: AccountRegistered, fact: Fact, origin: str) -> Iterable[Row]:
@@ -74,13 +78,18 @@ def _account(event: AccountRegistered, fact: Fact, origin: str) -> Iterable[Row]
         mention_json(event),
         profile_json(event.profile, event.actor_type, origin),
         event.profile.locked,
+        _aliases(event.profile),
     )
 
 
 def _profile(event: AccountRegistered | ProfileChanged, fact: Fact, origin: str) -> Iterable[Row]:
     profile = event.profile
     rendered = profile_json(profile, event.actor_type, origin)
-    yield fact.position, fact.n, event.account, rendered, profile.note, profile.locked
+    yield fact.position, fact.n, event.account, rendered, profile.note, profile.locked, _aliases(profile)
+
+
+def _aliases(profile: Profile) -> str:
+    return msgspec.json.encode(profile.also_known_as).decode()
 
 
 def _move(event: AccountMoved, fact: Fact, origin: str) -> Iterable[Row]:
@@ -99,8 +108,9 @@ RULES = (
         _account,
         """
         INSERT INTO accounts (
-            id, uri, username, domain, acct, url, since, identity, mention, profile, locked, position, n)
-        SELECT id, uri, username, domain, acct, url, position, identity, mention, profile, locked, position, n
+            id, uri, username, domain, acct, url, since, identity, mention, profile, locked, also_known_as, position, n)
+        SELECT id, uri, username, domain, acct, url, position, identity, mention, profile, locked, also_known_as,
+            position, n
         FROM fact ON CONFLICT DO NOTHING
         """,
         "INSERT INTO account_counts (account) SELECT id FROM fact ON CONFLICT DO NOTHING",
@@ -116,7 +126,8 @@ RULES = (
         """,
         """
         WITH last AS (SELECT DISTINCT ON (account) * FROM fact ORDER BY account, position DESC, n DESC)
-        UPDATE accounts a SET profile = l.profile, locked = l.locked, position = l.position, n = l.n
+        UPDATE accounts a SET profile = l.profile, locked = l.locked, also_known_as = l.also_known_as,
+            position = l.position, n = l.n
         FROM last l WHERE a.id = l.account AND (l.position, l.n) > (a.position, a.n)
         """,
     ),

@@ -20,7 +20,11 @@ PROJECTION = Projection("actor_documents", TABLES, {})
 
 
 class LocalActor(msgspec.Struct, frozen=True):
-    """A local account. `identity` and `profile` are the insides of JSON objects (projections/rendering.py)."""
+    """A local account. `identity` and `profile` are the insides of JSON objects (projections/rendering.py).
+
+    `deleted` is whether it is gone for good, `moved_to` the URI of the account that took its place, `also_known_as` a
+    JSON list of URIs.
+    """
 
     id: int
     username: str
@@ -31,6 +35,9 @@ class LocalActor(msgspec.Struct, frozen=True):
     followers: int
     following: int
     statuses: int
+    deleted: bool = False
+    moved_to: str | None = None
+    also_known_as: str = "[]"
 
 
 class LocalStatus(msgspec.Struct, frozen=True):
@@ -58,11 +65,13 @@ class Mentioned(msgspec.Struct, frozen=True):
 
 
 _ACTOR = """
-    SELECT a.id, a.username, a.uri, a.url, a.identity, a.profile, c.followers, c.following, c.statuses
-    FROM accounts a JOIN account_counts c ON c.account = a.id
+    SELECT a.id, a.username, a.uri, a.url, a.identity, a.profile, c.followers, c.following, c.statuses,
+        a.deleted IS NOT NULL, m.uri, a.also_known_as
+    FROM accounts a JOIN account_counts c ON c.account = a.id LEFT JOIN accounts m ON m.id = a.moved_to
 """
 _STATUS: LiteralString = """
-    SELECT s.id, s.uri, a.uri, s.visibility, s.deleted IS NOT NULL, s.json, r.json, s.in_reply_to_uri
+    SELECT s.id, s.uri, a.uri, s.visibility, s.deleted IS NOT NULL OR a.deleted IS NOT NULL, s.json, r.json,
+        s.in_reply_to_uri
     FROM statuses s JOIN accounts a ON a.id = s.account
         JOIN status_revisions r ON (r.status, r.position, r.n) = (s.id, s.revision, s.revision_n)
 """
@@ -99,12 +108,13 @@ def local_note(status: int) -> Query:
 def served_note(account: int, status: int, viewer: int | None) -> Query:
     """At most one row, of LocalStatus: what this viewer may fetch; None is anybody.
 
-    Of a deleted post there is a row when everybody could see it: nobody else must learn that there was one.
+    Of a deleted post, or one whose author is gone, there is a row when everybody could see it: nobody else must learn
+    that there was one.
     """
     where: LiteralString = """
         WHERE s.id = %(status)s::bigint AND s.account = %(account)s::bigint AND s.local
-            AND ((s.deleted IS NOT NULL AND s.visibility IN ('public', 'unlisted')) OR (:visible))
-        """.replace(":visible", MAY_SEE)
+            AND ((:gone AND s.visibility IN ('public', 'unlisted')) OR (:visible))
+        """.replace(":visible", MAY_SEE).replace(":gone", "(s.deleted IS NOT NULL OR a.deleted IS NOT NULL)")
     return Query(_STATUS + where, {"account": account, "status": status, "viewer": viewer})
 
 
@@ -118,6 +128,18 @@ def outbox_part(account: int, viewer: int | None, part: Slice) -> Query:
         """.replace(":visible", MAY_SEE).replace(":order", "ASC" if part.ascending else "DESC")
     bounds = {"below": part.below, "above": part.above, "limit": part.limit}
     return Query(_STATUS + where, {"account": account, "viewer": viewer, **bounds})
+
+
+def pinned_by(account: int, viewer: int | None) -> Query:
+    """Rows of LocalStatus: what an account features, as far as this viewer may see it, the latest first."""
+    sql = (
+        _STATUS
+        + """
+        JOIN pins n ON n.status = s.id AND n.account = %(account)s::bigint AND n.until IS NULL
+        WHERE s.account = %(account)s::bigint AND s.local AND :visible
+        ORDER BY n.since DESC, n.n DESC""".replace(":visible", MAY_SEE)
+    )
+    return Query(sql, {"account": account, "viewer": viewer})
 
 
 def answers_to(uri: str, viewer: int | None, above: int, limit: int) -> Query:

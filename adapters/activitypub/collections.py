@@ -43,6 +43,17 @@ def ordered_page(
     return page
 
 
+def ordered_collection(uri: str, items: Sequence[Document]) -> Document:
+    """An OrderedCollection of a few objects, all of them in it."""
+    return {
+        "@context": NOTE_CONTEXT,
+        "id": uri,
+        "type": "OrderedCollection",
+        "totalItems": len(items),
+        "orderedItems": fitting(items),
+    }
+
+
 def reply_collection(uri: str) -> Document:
     """The Collection of what answers a post."""
     return {"@context": PLAIN_CONTEXT, "id": uri, "type": "Collection", "first": f"{uri}?page=true"}

@@ -28,6 +28,10 @@ _ACTOR_CONTEXT: Final = (
         "discoverable": "toot:discoverable",
         "indexable": "toot:indexable",
         "memorial": "toot:memorial",
+        "featured": {"@id": "toot:featured", "@type": "@id"},
+        "featuredTags": {"@id": "toot:featuredTags", "@type": "@id"},
+        "movedTo": {"@id": "as:movedTo", "@type": "@id"},
+        "alsoKnownAs": {"@id": "as:alsoKnownAs", "@type": "@id"},
         "PropertyValue": "schema:PropertyValue",
         "value": "schema:value",
     },
@@ -59,6 +63,8 @@ def actor_document(actor: LocalActor, key_id: str, public_pem: str, *, origin: s
         "outbox": f"{actor.uri}/outbox",
         "followers": f"{actor.uri}/followers",
         "following": f"{actor.uri}/following",
+        "featured": f"{actor.uri}/collections/featured",
+        "featuredTags": f"{actor.uri}/collections/tags",
         "endpoints": {"sharedInbox": f"{origin}/inbox"},
         "preferredUsername": actor.username,
         "name": profile["display_name"],
@@ -69,12 +75,15 @@ def actor_document(actor: LocalActor, key_id: str, public_pem: str, *, origin: s
         "discoverable": bool(profile["discoverable"]),
         "indexable": profile["indexable"],
         "memorial": False,
+        "alsoKnownAs": msgspec.json.decode(actor.also_known_as),
         "publicKey": {"id": key_id, "owner": actor.uri, "publicKeyPem": public_pem},
         "attachment": [
             {"type": "PropertyValue", "name": field["name"], "value": field["value"]} for field in profile["fields"]
         ],
         "tag": [],
     }
+    if actor.moved_to is not None:
+        document["movedTo"] = actor.moved_to
     for name, picture in (("icon", profile["avatar"]), ("image", profile["header"])):
         # Peers take what is named for a picture of one's own; a stand-in is for clients only.
         if not picture.startswith(f"{origin}/{'avatars' if name == 'icon' else 'headers'}/original/missing."):
@@ -169,7 +178,7 @@ def addressed(visibility: str, actor: str, mentioned: Sequence[str]) -> tuple[li
 
 
 def tombstone_document(uri: str) -> Document:
-    """What is left of a deleted post (ActivityStreams vocabulary, Tombstone); served with 410."""
+    """What is left of a deleted post or account (ActivityStreams vocabulary, Tombstone); served with 410."""
     return {"@context": PLAIN_CONTEXT, "id": uri, "type": "Tombstone"}
 
 

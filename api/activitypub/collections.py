@@ -1,18 +1,24 @@
-"""GET of what belongs to an actor: outbox, followers, following, featured tags."""
+"""GET of what belongs to an actor: outbox, followers, following, what is featured."""
 
 from litestar import Response, get
 from litestar.params import FromPath
 
-from adapters.activitypub.collections import empty_collection, fitting, ordered_page, paged_collection
+from adapters.activitypub.collections import (
+    empty_collection,
+    fitting,
+    ordered_collection,
+    ordered_page,
+    paged_collection,
+)
 from adapters.activitypub.documents import collection_document, create_document
-from api.activitypub.actors import actor_row
+from api.activitypub.actors import standing_actor
 from api.activitypub.askers import FRESH, AnyRequest, Asker, asker_of
 from api.activitypub.federation import Federation, TheFederation
 from api.activitypub.negotiation import VARY, answer
 from api.activitypub.statuses import notes_of
 from api.pagination import Page
 from api.pagination import page as asked_page
-from projections.actor_documents import LocalActor, LocalStatus, outbox_part
+from projections.actor_documents import LocalActor, LocalStatus, outbox_part, pinned_by
 from projections.status_queries import ID_MAX, Slice
 
 HEADERS = {"Cache-Control": FRESH, **VARY}
@@ -22,7 +28,7 @@ PAGE_ITEMS_MAX = 20
 @get("/ap/users/{account_id:str}/outbox")
 async def outbox(account_id: FromPath[str], request: AnyRequest, federation: TheFederation) -> Response[bytes]:
     """What an account said for everybody, newest first; how many posts there are, unless a page is asked for."""
-    found = await actor_row(federation, account_id)
+    found = await standing_actor(federation, account_id)
     uri = f"{found.uri}/outbox"
     if request.query_params.get("page") != "true":
         return answer(paged_collection(uri, found.statuses), HEADERS)
@@ -62,21 +68,32 @@ async def _outbox_page(
 @get("/ap/users/{account_id:str}/followers")
 async def followers(account_id: FromPath[str], federation: TheFederation) -> Response[bytes]:
     """How many follow; who they are is nobody's business."""
-    found = await actor_row(federation, account_id)
+    found = await standing_actor(federation, account_id)
     return answer(collection_document(f"{found.uri}/followers", found.followers), HEADERS)
 
 
 @get("/ap/users/{account_id:str}/following")
 async def following(account_id: FromPath[str], federation: TheFederation) -> Response[bytes]:
     """How many are followed."""
-    found = await actor_row(federation, account_id)
+    found = await standing_actor(federation, account_id)
     return answer(collection_document(f"{found.uri}/following", found.following), HEADERS)
+
+
+@get("/ap/users/{account_id:str}/collections/featured")
+async def featured(account_id: FromPath[str], request: AnyRequest, federation: TheFederation) -> Response[bytes]:
+    """The posts that an account pinned, whole, as far as the asker may see them."""
+    found = await standing_actor(federation, account_id)
+    asker = await asker_of(request, federation)
+    view = federation.reads.view()
+    rows = [LocalStatus(*row) for row in await view.rows(pinned_by(found.id, asker.account))]
+    notes = await notes_of(view, rows, federation.settings.domain)
+    return answer(ordered_collection(f"{found.uri}/collections/featured", notes), asker.headers)
 
 
 @get("/ap/users/{account_id:str}/collections/tags")
 async def featured_tags(account_id: FromPath[str], federation: TheFederation) -> Response[bytes]:
     """The hashtags that an account features: none, until that can be done here."""
-    found = await actor_row(federation, account_id)
+    found = await standing_actor(federation, account_id)
     return answer(empty_collection(f"{found.uri}/collections/tags"), HEADERS)
 
 

@@ -18,7 +18,7 @@ from adapters.activitypub.discovery import (
 )
 from adapters.config import host_of
 from api.activitypub.federation import Federation, TheFederation
-from api.errors import BadRequest, NotFound
+from api.errors import BadRequest, Gone, NotFound
 from projections.actor_documents import LocalActor, local_actor, local_actor_named
 from projections.query import Query
 
@@ -34,7 +34,10 @@ _PAGE_PATH = re.compile(r"/@([A-Za-z0-9_.-]+)")
 
 @get("/.well-known/webfinger")
 async def webfinger(request: Request[Any, Any, Any], federation: TheFederation) -> Response[bytes]:
-    """The JRD of a local account or of the instance (RFC 7033): 400 for what is no URI, 404 for whom we don't know."""
+    """The JRD of a local account or of the instance (RFC 7033).
+
+    400 for what is no URI, 404 for whom we don't know, 410 for who is gone.
+    """
     asked = request.query_params.getall("resource", [])
     if len(asked) != 1 or len(asked[0]) > RESOURCE_CHARS_MAX or not _URI.fullmatch(asked[0]):
         raise BadRequest("The parameter resource must be one URI, as acct:name@host")
@@ -48,6 +51,8 @@ async def webfinger(request: Request[Any, Any, Any], federation: TheFederation) 
     if row is None:
         raise NotFound
     found = LocalActor(*row)
+    if found.deleted:
+        raise Gone
     return _jrd(account_descriptor(f"{found.username}@{settings.domain}", found.uri, found.url, rels))
 
 

@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from adapters.activitypub.collections import PAGE_BYTES_MAX, fitting
+from domain import pin
+from domain.pin import PinPost, UnpinPost
 from tests.federation.peer import Peer
 from tests.instance import LiveInstance
 
@@ -132,3 +134,23 @@ def test_answers_to_what_is_hidden_are_hidden(instance: LiveInstance) -> None:
 
 def test_nobody_features_hashtags(account: Any) -> None:
     assert fetched(f"{account['uri']}/collections/tags")["items"] == []
+
+
+def test_featured_posts_are_there_whole_the_latest_pin_first(instance: LiveInstance, account: Any) -> None:
+    featured = f"{account['uri']}/collections/featured"
+    assert fetched(account["uri"])["featured"] == featured
+    first, second, hidden = (posted(instance, "Mind this", visibility=each) for each in (*VISIBILITIES[:2], "private"))
+    for status in (first, second, hidden):
+        number, author = int(status["id"]), int(account["id"])
+        command = PinPost(account=author, post=number, author=author, visibility=status["visibility"])
+        instance.run(instance.server.do(pin, command))
+    instance.settled()
+    document = fetched(featured)
+    assert (document["type"], document["totalItems"]) == ("OrderedCollection", 2)
+    assert [note["id"] for note in document["orderedItems"]] == [second["uri"], first["uri"]]
+    assert {"@context": document["@context"], **document["orderedItems"][1]} == fetched(first["uri"])
+    for status in (first, second, hidden):
+        command = UnpinPost(account=int(account["id"]), post=int(status["id"]))
+        instance.run(instance.server.do(pin, command))
+    instance.settled()
+    assert fetched(featured)["orderedItems"] == []

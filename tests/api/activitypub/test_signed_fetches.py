@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from domain import block, post
 from domain import follow as following
-from domain import post
+from domain.block import BlockAccount, UnblockAccount
 from domain.follow import AcceptFollow
 from domain.post import Mention, PublishPost
 from tests.federation.peer import Peer, running_peer
@@ -187,6 +188,26 @@ def test_who_unfollows_sees_no_more_of_it(instance: LiveInstance, account: Any) 
         peer.post(f"{account['uri']}/inbox", peer.activity("Undo", asked))
         instance.settled()
         assert peer.get(uri).status_code == 404
+
+
+def test_for_whom_an_author_blocks_there_is_nothing_even_of_what_is_public(
+    instance: LiveInstance, account: Any, acquaintance: Peer
+) -> None:
+    blocker, blocked = int(account["id"]), account_of(instance, acquaintance)
+    public, direct = posted(instance, "Said")["uri"], whispered(instance, account, acquaintance)
+    pages = [public, f"{public}/activity", f"{public}/replies", direct]
+    assert {acquaintance.get(page).status_code for page in pages} == {200}
+    command = BlockAccount(blocker=blocker, blocked=blocked, activity=f"{account['uri']}/blocks/{blocked}")
+    instance.run(instance.server.do(block, command))
+    instance.settled()
+    never = acquaintance.get(f"{account['uri']}/statuses/1")
+    for page in pages:
+        assert (acquaintance.get(page).status_code, acquaintance.get(page).content) == (404, never.content)
+    assert acquaintance.get(f"{account['uri']}/outbox?page=true").json()["orderedItems"] == []
+    assert httpx.get(public, headers=AS_PEER).status_code == 200
+    instance.run(instance.server.do(block, UnblockAccount(blocker=blocker, blocked=blocked)))
+    instance.settled()
+    assert {acquaintance.get(page).status_code for page in pages} == {200}
 
 
 def test_two_servers_that_check_everything_do_not_wait_for_each_other(

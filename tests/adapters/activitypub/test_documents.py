@@ -8,6 +8,7 @@ import pytest
 
 from adapters.activitypub.documents import addressed, create_document, note_document
 from adapters.activitypub.notes import Delivery, published
+from adapters.activitypub.outgoing import About, activity_of
 from domain.post import Mention, PostEdited, PostPublished, Visibility
 from projections.actor_documents import LocalStatus, Mentioned
 from projections.rendering import revision_json, status_json
@@ -73,9 +74,10 @@ def test_of_two_edits_in_one_second_the_later_one_is_the_later() -> None:
     assert first < second
 
 
-def test_a_create_is_addressed_as_its_note() -> None:
+def test_a_create_is_addressed_as_its_note_and_fetched_as_it_was_sent() -> None:
     whole = note(post(visibility="unlisted"))
     create = create_document(whole)
+    assert create == activity_of(post(visibility="unlisted"), About(actor=ALICE, object=POST, document=whole))
     assert (create["type"], create["id"], create["actor"]) == ("Create", f"{POST}/activity", ALICE)
     assert (create["to"], create["cc"], create["published"]) == (whole["to"], whole["cc"], whole["published"])
     assert create["object"] | {"@context": create["@context"]} == whole

@@ -88,12 +88,13 @@ federation.setInboxListeners("/users/{identifier}/inbox", "/inbox").on(Activity,
     const undone = await activity.getObject(context);
     if (undone instanceof Follow) followers.delete(activity.actorId.href);
   } else if (activity instanceof Accept) {
-    const accepted = await activity.getObject(context);
-    if (accepted instanceof Follow) following.add(accepted.objectId.href);
+    // By its id: what another server says of an object of ours is not to be believed.
+    const asked = [...sent.values()].find(([one]) => one.id.href === activity.objectId.href)?.[0];
+    if (asked instanceof Follow && asked.objectId.href === activity.actorId.href) following.add(asked.objectId.href);
   } else if (activity instanceof Reject) {
     following.delete(activity.actorId.href);
   }
-});
+}).onError((_, error) => console.error(error));
 
 async function answer(request, response) {
   const chunks = [];

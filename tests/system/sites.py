@@ -41,7 +41,8 @@ class Site:
         self.origin = f"http://{self.name}"
         self.settings = {} if name == "localhost" else {"DAYBOOK_DOMAIN": name, "DAYBOOK_NAME_MAP": names}
         self.instance = self.started()
-        self.people: Iterator[Person] = iter(())
+        self.people: list[Person] = []
+        self._unmet: Iterator[Person] = iter(())
 
     def started(self) -> Instance:
         """One more life of the instance; not ready yet."""
@@ -49,12 +50,12 @@ class Site:
 
     def person(self) -> "Person":
         """Somebody with a client who has done nothing so far."""
-        return next(self.people)
+        return next(self._unmet)
 
     async def settle_people(self, count: int) -> None:
         """Make accounts as `daybook account create` does, and a token for each beside the log-in page."""
         environ = {"DAYBOOK_DATA": str(self.data), "DAYBOOK_PORT": str(self.port), **self.settings}
-        server, made = Server(attached(load_settings(environ))), list[Person]()
+        server = Server(attached(load_settings(environ)))
         async with server.running():
             app = await server.oauth.add_app(App(0, "T", None, ["urn:x"], SCOPES, "client", b"", utc_now()))
             for number in range(1, count + 1):
@@ -62,8 +63,8 @@ class Site:
                 account = await server.accounts.create(name, None, "correct horse battery staple")
                 token = f"{name}'s token"
                 await server.oauth.add_token(hash_of(token), app=app.id, account=account, scopes=SCOPES, now=utc_now())
-                made.append(Person(self, name, str(account), token))
-        self.people = iter(made)
+                self.people.append(Person(self, name, str(account), token))
+        self._unmet = iter(self.people)
 
 
 class Person:

@@ -22,7 +22,7 @@ from adapters.embedded.valkey import EmbeddedValkey
 from adapters.postgres import generations
 from tests.system.sites import Person, Site, environ_of, running_sites
 
-pytestmark = pytest.mark.skip(reason="what is done here is not sent yet")
+unanswered = pytest.mark.skip(reason="the client API does not answer all of this yet")
 
 POSTS = 1_000
 WRITERS = 6
@@ -139,6 +139,7 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Site]]:
         yield sites
 
 
+@unanswered
 @pytest.mark.timeout(600)
 def test_every_post_arrives_once_whatever_is_killed_meanwhile(sites: list[Site]) -> None:
     sender, receiver = sites

@@ -23,6 +23,7 @@ from adapters.idempotency import Idempotency
 from adapters.interpreter.interpret import Interpreter
 from adapters.local_ids import LocalIds
 from adapters.master_key import load_master_key
+from adapters.media.library import Library
 from adapters.passwords import Passwords
 from adapters.positions import Positions
 from adapters.postgres import generations, secrets
@@ -81,6 +82,7 @@ class Server:
             open=False,
             kwargs={"autocommit": True, "application_name": "daybook serve"},
         )
+        self.media = Library(self.pool, settings.data, self.ids, now, settings.origin)
         self.oauth = OAuthStore(self.pool)
         self.users = UserStore(self.pool)
         self.tokens = TokenCache(self.oauth)

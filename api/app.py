@@ -23,6 +23,7 @@ from api.mastodon.accounts import account_statuses, lookup, show_account, verify
 from api.mastodon.at_start import custom_emojis, empty_lists, markers, preferences, push_subscription
 from api.mastodon.blocking import block, mute, unblock, unmute
 from api.mastodon.instance import instance_v1, instance_v2
+from api.mastodon.media import delete_media, describe_media, show_media, upload_media
 from api.mastodon.relationships import (
     authorize_follow,
     follow,
@@ -39,6 +40,7 @@ from api.oauth_clients import register_app, verify_app
 from api.server import Server
 from api.web.authorize import authorize, decide
 from api.web.landing import assets, landing
+from api.web.media import media_file
 from api.web.pages import Pages
 from api.web.people import post_page, profile_page
 
@@ -77,6 +79,11 @@ ROUTES: Sequence[HTTPRouteHandler] = (
     show_status,
     edit,
     unpublish,
+    upload_media,
+    show_media,
+    describe_media,
+    delete_media,
+    media_file,
     home_timeline,
     public_timeline,
     search,

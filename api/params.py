@@ -63,7 +63,7 @@ async def _body(request: Request[Any, Any, Any]) -> Tree:
     if kind == "application/x-www-form-urlencoded":
         return tree(urlencoded(await _bytes(request)))
     if kind == "multipart/form-data":
-        return tree([(name, _decoded(value)) for name, value in fields(await _bytes(request), boundary)])
+        return tree([(name, decoded(value)) for name, value in fields(await _bytes(request), boundary)])
     # Anything else holds no parameters. The query string may still hold all that the route needs.
     return {}
 
@@ -94,10 +94,11 @@ def _json(raw: bytes) -> Tree:
 
 
 def _text(part: bytes) -> str:
-    return _decoded(unquote_to_bytes(part.replace(b"+", b" ")))
+    return decoded(unquote_to_bytes(part.replace(b"+", b" ")))
 
 
-def _decoded(raw: bytes) -> str:
+def decoded(raw: bytes) -> str:
+    """A form's value as text. Raises BadRequest for bytes that are not UTF-8."""
     try:
         return raw.decode()
     except UnicodeDecodeError as error:

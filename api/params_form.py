@@ -25,7 +25,7 @@ def media_type(header: str) -> tuple[str, str]:
 
 
 def fields(raw: bytes, boundary: str) -> list[tuple[str, bytes]]:
-    """The text fields of a form, in order. Files are passed over: no route takes one yet.
+    """The text fields of a form, in order. Files are passed over; `params_uploads` is for the routes that take any.
 
     Raises BadRequest for what is no form.
     """

@@ -10,6 +10,7 @@ from litestar.params import SkipValidation
 from adapters.config import Settings
 from adapters.idempotency import Idempotency
 from adapters.local_ids import LocalIds
+from adapters.media.library import Library
 from adapters.passwords import Passwords
 from adapters.postgres.oauth import OAuthStore
 from adapters.postgres.reads import Reads
@@ -76,6 +77,11 @@ class Book(Server, Protocol):
     @property
     def ids(self) -> LocalIds:
         """Ids for what is made here."""
+        ...
+
+    @property
+    def media(self) -> Library:
+        """Pictures that were uploaded."""
         ...
 
     @property

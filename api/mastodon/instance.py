@@ -4,10 +4,13 @@ from typing import Any
 
 from litestar import Response, get
 
+from adapters.media.library import DESCRIPTION_CHARACTERS_MAX
+from adapters.media.pictures import MEDIA_TYPES, PIXELS_MAX
 from api.auth import PUBLIC
+from api.params_uploads import FILE_BYTES_MAX
 from api.server import TheServer
 from domain.account import DISPLAY_NAME_MAX, FIELDS_MAX, NOTE_MAX
-from domain.post import CHARACTERS_MAX
+from domain.post import ATTACHMENTS_MAX, CHARACTERS_MAX
 from projections.usage import Usage
 
 # Clients read this as a Mastodon version and call what that version had. 4.2 is the last whose clients expect neither
@@ -104,15 +107,15 @@ def _configuration(*, streaming: bool) -> dict[str, Any]:
         },
         "statuses": {
             "max_characters": CHARACTERS_MAX,
-            # Media and polls are not there yet. Zero is what keeps clients from offering them.
-            "max_media_attachments": 0,
+            "max_media_attachments": ATTACHMENTS_MAX,
             "characters_reserved_per_url": 23,
         },
         "media_attachments": {
-            "description_limit": 0,
-            "supported_mime_types": [],
-            "image_size_limit": 0,
-            "image_matrix_limit": 0,
+            "description_limit": DESCRIPTION_CHARACTERS_MAX,
+            "supported_mime_types": MEDIA_TYPES,
+            "image_size_limit": FILE_BYTES_MAX,
+            "image_matrix_limit": PIXELS_MAX,
+            # Films are not taken yet. Zero is what keeps clients from offering what is not there; so with polls.
             "video_size_limit": 0,
             "video_frame_rate_limit": 0,
             "video_matrix_limit": 0,

@@ -15,9 +15,19 @@ from adapters.unavailable import Unavailable
 from api.auth import Viewer
 from api.errors import Invalid, NotFound, Unprocessable
 from api.mastodon.accounts import acct_of
+from api.mastodon.attaching import MediaAttributes
 from api.mastodon.reading import current, id_in, up_to_now
 from api.server import Book
-from domain.post import CHARACTERS_MAX, EditPost, Mention, PostEdited, PostPublished, PublishPost, Visibility
+from domain.post import (
+    CHARACTERS_MAX,
+    Attachment,
+    EditPost,
+    Mention,
+    PostEdited,
+    PostPublished,
+    PublishPost,
+    Visibility,
+)
 from domain.text import hashtags_in, mentions_in, without_controls
 from projections import accounts, rendering, status_queries
 from projections.accounts import AccountRow
@@ -30,7 +40,7 @@ _NO_PARENT = "The post you are trying to reply to does not appear to exist"
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """What POST and PUT /api/v1/statuses take. The last four are refused: what they ask for is not there yet."""
+    """What POST and PUT /api/v1/statuses take. The last three are refused: what they ask for is not there yet."""
 
     status: str = ""
     spoiler_text: str = ""
@@ -38,7 +48,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     visibility: Visibility | None = None
     language: str | None = None
     in_reply_to_id: str | None = None
-    media_ids: list[Any] = []
+    media_ids: list[str] = []
+    media_attributes: list[MediaAttributes] = []
     poll: Any = None
     scheduled_at: str | None = None
     quoted_status_id: str | None = None
@@ -68,8 +79,6 @@ class Parent(NamedTuple):
 
 def refuse_what_is_missing(draft: Draft) -> None:
     """Raises Unprocessable for what clients may ask for and this server can't do yet, rather than leaving it out."""
-    if draft.media_ids:
-        raise Unprocessable("Media can't be attached on this server yet")
     if draft.poll not in (None, "", [], {}):
         raise Unprocessable("Polls can't be made on this server yet")
     if draft.scheduled_at is not None:
@@ -122,7 +131,9 @@ async def parent_of(draft: Draft, viewer: Viewer, server: Book) -> Parent | None
     return Parent(status.id, status.account, uri)
 
 
-def publication(number: int, words: Said, draft: Draft, parent: Parent | None, origin: str) -> PublishPost:
+def publication(
+    number: int, words: Said, draft: Draft, parent: Parent | None, attachments: tuple[Attachment, ...], origin: str
+) -> PublishPost:
     """The command that publishes this under that id."""
     return PublishPost(
         post=number,
@@ -139,10 +150,11 @@ def publication(number: int, words: Said, draft: Draft, parent: Parent | None, o
         in_reply_to_uri=None if parent is None else parent.uri,
         mentions=words.mentions,
         tags=words.tags,
+        attachments=attachments,
     )
 
 
-def edition(number: int, words: Said, language: str | None) -> EditPost:
+def edition(number: int, words: Said, language: str | None, attachments: tuple[Attachment, ...]) -> EditPost:
     """The command that says this instead; a draft that names no language leaves it as it is."""
     return EditPost(
         post=number,
@@ -154,6 +166,7 @@ def edition(number: int, words: Said, language: str | None) -> EditPost:
         language=words.language or language,
         mentions=words.mentions,
         tags=words.tags,
+        attachments=attachments,
     )
 
 

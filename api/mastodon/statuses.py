@@ -8,12 +8,13 @@ from litestar.params import FromPath
 
 from api.auth import AnyViewer, TheViewer, Viewer, may_have, needs
 from api.errors import NotFound, Unprocessable
-from api.mastodon import entities, publishing
+from api.mastodon import attaching, entities, publishing
 from api.mastodon.publishing import Draft
 from api.mastodon.reading import absent, current, id_in, ids_among, json
 from api.params import params
 from api.server import Book, TheBook
 from domain import post as posts
+from domain.events import Refused
 from domain.post import DeletePost, PostEdited, PostPublished
 from projections import status_queries
 from projections.status_queries import StatusRow
@@ -28,6 +29,12 @@ class Several(msgspec.Struct, frozen=True):
     id: list[str] = []
 
 
+class Deletion(msgspec.Struct, frozen=True):
+    """Whether the pictures go at once, too: else they may be attached again for a day."""
+
+    delete_media: bool = False
+
+
 @post("/api/v1/statuses", opt=needs("write:statuses"), status_code=200)
 async def publish(request: Request[Any, Any, Any], viewer: TheViewer, server: TheBook) -> Response[bytes]:
     """Post. Asked again under the same Idempotency-Key, the status that was posted first is the answer."""
@@ -36,9 +43,15 @@ async def publish(request: Request[Any, Any, Any], viewer: TheViewer, server: Th
     parent = await publishing.parent_of(draft, viewer, server)
     words = await publishing.said(draft, viewer, server)
     number, origin = await _number(request, viewer, server), server.settings.origin
-    command = publishing.publication(number, words, draft, parent, origin)
-    decided = await server.do(posts, command, viewer.token)
+    attachments = await attaching.claimed(server, viewer, draft.media_ids, number)
+    command = publishing.publication(number, words, draft, parent, attachments, origin)
+    try:
+        decided = await server.do(posts, command, viewer.token)
+    except Refused:
+        await server.media.release(number)
+        raise
     if decided.after.deleted:
+        await server.media.release(number)
         raise NotFound
     row = None if decided.events else await _said_before(server, viewer, number)
     if row is None:
@@ -89,19 +102,27 @@ async def edit(
     publishing.refuse_what_is_missing(draft)
     row, _, headers = await _own(server, viewer, id_in(status_id))
     words = await publishing.said(draft, viewer, server)
-    command = publishing.edition(row.id, words, _decoded(row.revision)["language"])
+    before = _decoded(row.revision)
+    attachments = await attaching.claimed(server, viewer, draft.media_ids, row.id)
+    attachments = attaching.described(attachments, before["media_attachments"], draft.media_attributes)
+    command = publishing.edition(row.id, words, before["language"], attachments)
     decided = await server.do(posts, command, viewer.token)
     for event in decided.events:
         assert isinstance(event, PostEdited), "editing edits"
+        await attaching.remember(server, viewer, event.attachments)
         row = publishing.edited(row, event, server.settings.origin)
     return json(entities.status(row, viewer.account), headers)
 
 
 @delete("/api/v1/statuses/{status_id:str}", opt=needs("write:statuses"), status_code=200)
-async def unpublish(status_id: FromPath[str], viewer: TheViewer, server: TheBook) -> Response[bytes]:
-    """Delete. The answer has the text as typed instead of its HTML, for writing it anew."""
+async def unpublish(
+    request: Request[Any, Any, Any], status_id: FromPath[str], viewer: TheViewer, server: TheBook
+) -> Response[bytes]:
+    """Delete. The answer has the text as typed instead of its HTML, for writing it anew with the same pictures."""
+    asked = await params(request, Deletion)
     row, text, headers = await _own(server, viewer, id_in(status_id))
     await server.do(posts, DeletePost(post=row.id, deleter=viewer.account), viewer.token)
+    await server.media.release(row.id, for_good=asked.delete_media)
     left = {name: value for name, value in _decoded(row.revision).items() if name != "content"}
     row = row._replace(statuses=row.statuses - (row.visibility != "direct"))
     revision = msgspec.json.encode({**left, "text": text}).decode()[1:-1]

@@ -247,7 +247,10 @@ async def test_the_instance_documents_hold_what_crashes_clients_when_absent(clie
     assert current["domain"] == "localhost:3000"
     assert current["configuration"]["urls"]["streaming"] == ""
     assert current["configuration"]["statuses"]["max_characters"] == 5_000
-    assert current["configuration"]["media_attachments"]["supported_mime_types"] == []
+    media = current["configuration"]["media_attachments"]
+    assert media["supported_mime_types"][:2] == ["image/jpeg", "image/png"]
+    assert (media["image_size_limit"], media["image_matrix_limit"]) == (16_777_216, 33_177_600)
+    assert current["configuration"]["statuses"]["max_media_attachments"] == 4
     assert current["configuration"]["polls"]["max_options"] == 0
     assert current["usage"]["users"]["active_month"] == 2
     assert current["version"].startswith("4.2.0 (compatible; Daybook ")

@@ -70,7 +70,11 @@ async def test_a_content_warning_without_a_text_becomes_the_text(world: World) -
         ({"status": ""}, "Validation failed: Text can't be blank"),
         ({"status": "x" * 5_001}, "Validation failed: Text character limit of 5000 exceeded"),
         ({"status": "x" * 900_000}, "Validation failed: Text character limit of 5000 exceeded"),
-        ({"status": "x", "media_ids": ["1"]}, "Media can't be attached on this server yet"),
+        (
+            {"status": "x", "media_ids": ["1", "x"]},
+            "Validation failed: Media 1, x not found or already attached to another post",
+        ),
+        ({"status": "x", "media_ids": list("12345")}, "Validation failed: Cannot attach more than 4 files"),
         ({"status": "x", "poll": {"options": ["a", "b"]}}, "Polls can't be made on this server yet"),
         ({"status": "x", "scheduled_at": "2030-01-01"}, "Posts can't be scheduled on this server yet"),
         ({"status": "x", "quoted_status_id": "1"}, "Posts can't be quoted on this server yet"),

@@ -50,6 +50,11 @@ class Person:
     async def post(self, text: str, **more: Any) -> Any:
         return await self.ask("POST", "/api/v1/statuses", json={"status": text, **more})
 
+    async def upload(self, raw: bytes, status: int = 200, **fields: str) -> Any:
+        """Upload a file as clients do whose files have neither a name nor a type that says anything."""
+        file = {"file": ("blob", raw, "application/octet-stream")}
+        return await self.ask("POST", "/api/v2/media", status, files=file, data=fields)
+
     async def follow(self, other: "Person") -> Any:
         return await self.ask("POST", f"/api/v1/accounts/{other.id}/follow")
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import psycopg
+import uvloop
 
 from adapters.activitypub.guard import GuardPolicy
 from adapters.activitypub.signatures_sign import SigningKey
@@ -61,6 +62,6 @@ def run_deliverer(
             await poster.aclose()
 
     try:
-        asyncio.run(run())
+        uvloop.run(run())
     finally:
         signer.close()

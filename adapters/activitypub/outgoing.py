@@ -24,6 +24,7 @@ Document = dict[str, Any]
 
 PUBLIC: Final = "https://www.w3.org/ns/activitystreams#Public"
 CONTEXT: Final = "https://www.w3.org/ns/activitystreams"
+_TOMBSTONE_CONTEXT: Final = (CONTEXT, {"ostatus": "http://ostatus.org#", "atomUri": "ostatus:atomUri"})
 _FOLLOW_ID_DIGITS: Final = 16
 
 
@@ -86,6 +87,7 @@ def _about_note(kind: str, name: str, about: About, when: datetime) -> Document:
 def _deleted(event: PostDeleted, about: About) -> Document:
     tombstone = {"id": about.object, "type": "Tombstone", "atomUri": about.object}
     return {
+        "@context": _TOMBSTONE_CONTEXT,
         "id": f"{about.object}#delete",
         "type": "Delete",
         "actor": about.actor,

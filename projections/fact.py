@@ -12,10 +12,12 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """One settled event of the log.
 
     `position` is the effective one: the later of its receipt and of all that it waited for; `n` counts within it, from
-    0. `stream` is that of the local decision, or of the pair for a remote follow, else None. `actor` is who acted and
-    `object` what was acted on, as ids (for a follow the other account, for an account both the account itself).
-    `because` is the HMAC of the remote activity, None for a local event. `event` is there when `verdict` is "applied",
-    with every id filled in.
+    0. `stream` is that of the local decision, or of the pair for a remote follow, else None. `because` is the HMAC of
+    the remote activity, None for a local event. `event` is there when `verdict` is "applied", with every id filled in.
+
+    `actor` is who acted and `object` what was acted on, as ids: a post (also for a favourite, a pin and a boost, whose
+    own id is in its event), or for a follow, a block and a move the other account, for an account both itself. They are
+    given with any other verdict too, as far as they are known: the repeated Follow of a "duplicate" can be answered.
     """
 
     position: int

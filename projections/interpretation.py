@@ -1,8 +1,10 @@
 """Interpretation's tables: the facts, and what settling the next event needs to remember.
 
 `facts` is what came of each event; `known` says what URIs name, whose it is, since when, and whether it is gone;
-`tombs` what was deleted before it came, by whom; `relations` how far each follow has come; `parked` what waits for a
-URI not here yet (or, with none, is poison), as its claim. Every row depends on the log and its positions alone.
+`tombs` what was deleted before it came, by whom; `departed` which accounts are gone; `relations` how far each follow
+has come; `toggles` which favourite, boost, block or pin stands, by which activity (none: it stands no more); `said`
+what accounts say of themselves that later activities lean on; `parked` what waits for a URI not here yet (or, with
+none, is poison), as its claim. Every row depends on the log and its positions alone.
 """
 
 TABLES = """
@@ -26,14 +28,15 @@ CREATE INDEX facts_released_later ON facts (received_at_position) WHERE received
 
 CREATE TABLE known (
     uri       text    PRIMARY KEY,
-    kind      text    NOT NULL CHECK (kind IN ('account', 'post', 'follow')),
+    kind      text    NOT NULL CHECK (kind IN ('account', 'post', 'follow', 'favourite', 'boost', 'block')),
     id        bigint,
     owner     bigint  NOT NULL,
     object    bigint,
     since     bigint  NOT NULL,
     delivered boolean NOT NULL,
     gone      boolean NOT NULL,
-    updated   timestamptz
+    updated   timestamptz,
+    visibility text
 );
 
 CREATE TABLE tombs (
@@ -42,12 +45,31 @@ CREATE TABLE tombs (
     PRIMARY KEY (uri, signer)
 );
 
+CREATE TABLE departed (
+    account bigint PRIMARY KEY
+);
+
 CREATE TABLE relations (
     follower bigint NOT NULL,
     followee bigint NOT NULL,
     stage    text   NOT NULL CHECK (stage IN ('none', 'requested', 'following')),
     request  text   NOT NULL,
     PRIMARY KEY (follower, followee)
+);
+
+CREATE TABLE toggles (
+    kind     text   NOT NULL CHECK (kind IN ('favourite', 'boost', 'block', 'pin')),
+    actor    bigint NOT NULL,
+    object   bigint NOT NULL,
+    activity text,
+    id       bigint,
+    PRIMARY KEY (object, actor, kind)
+);
+
+CREATE TABLE said (
+    account  bigint PRIMARY KEY,
+    featured text,
+    aliases  text[] NOT NULL
 );
 
 CREATE TABLE parked (
@@ -65,7 +87,10 @@ KEYS: dict[str, tuple[str, ...]] = {
     "facts": ("position", "n"),
     "known": ("uri",),
     "tombs": ("uri", "signer"),
+    "departed": ("account",),
     "relations": ("follower", "followee"),
+    "toggles": ("object", "actor", "kind"),
+    "said": ("account",),
     "parked": ("received_at_position",),
 }
 """Each table's key: the order in which its rows are digested."""

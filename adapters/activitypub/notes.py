@@ -41,6 +41,9 @@ _FOLLOWERS: Final = re.compile(r"/followers(?:/[^/?#]*)?\Z")
 _BLANK: Final = "\u200b\u200c\u200d\u2060\ufeff"
 
 
+POST_TYPES: Final = frozenset({"Note"})
+
+
 class Delivery(msgspec.Struct, frozen=True):
     """How a Note came: signed by whom, when, into whose inbox (the actor's URI; None for the shared one)."""
 
@@ -67,6 +70,11 @@ def parent_of(note: Json) -> str | None:
     """What the Note replies to, if that can be a post at all."""
     parent = reference(note.get("inReplyTo"))
     return parent if parent is not None and usable(parent) else None
+
+
+def visibility_of(addressed: Json, author: str) -> Visibility:
+    """How far something goes, by its own addresses (federation §9)."""
+    return _visibility(list(references(addressed.get("to"))), list(references(addressed.get("cc"))), author)
 
 
 def published(note: Json, activity: Json, uri: str, delivery: Delivery) -> PostPublished:

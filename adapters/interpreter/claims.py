@@ -10,10 +10,13 @@ from datetime import datetime
 import msgspec
 
 from domain.events import Event
+from domain.post import Visibility
 
 DUPLICATE = "duplicate"
 TOMBSTONED = "tombstoned"
 UNPROVEN = "unproven"
+UNDO = "undo"
+"""The kind of an Undo that names an activity by its id alone: what that was is for the interpreter to know."""
 
 
 def refused(reason: str) -> str:
@@ -35,13 +38,15 @@ class UnreadableEvent(Event, frozen=True, tag="unreadable"):
 class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one event of the log claims.
 
-    `position` and `stream` are those of its receipt. `kind` is the topic of the domain event that it would be, empty
-    when only `verdict` is to be said. `object` is what is acted on: the post, the account to be followed, the actor
-    itself, or for an answer and an Undo the activity they name, whose own actor and object are `inner_actor` and
-    `inner_object` when it is `embedded`. `activity` is the id of a toggle, or its stream when it has none. `parent` is
-    what a post replies to, which never holds it up. `updated` is the version that a post's body says it is.
-    `because` is the HMAC of the remote activity. `event` is the same event that a local command would give, its ids
-    0; it is not kept when the claim is parked.
+    `position` and `stream` are those of its receipt. `kind` is the topic of the domain event that it would be (UNDO
+    for one that names only an id), empty when only `verdict` is to be said. `object` is what is acted on: the post, the
+    account to be followed, the actor itself, or for an answer and an Undo the activity they name, whose own actor and
+    object are `inner_actor` and `inner_object` when it is `embedded`; `ours` says that the object is of our own origin,
+    so that it can't come later. `activity` is the id of a toggle, or its stream when it has none. `parent` is what a
+    post replies to, which never holds it up. `updated` is the version that a post's body says it is, `delivered` false
+    for a document that was fetched. `visibility` is how far a post or a boost goes, `target` the collection that an Add
+    names. `because` is the HMAC of the remote activity, `at` the time of its receipt. `event` is the same event that a
+    local command would give, its ids 0; it is not kept when the claim is parked.
     """
 
     position: int
@@ -59,6 +64,11 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     because: bytes | None = None
     verdict: str | None = None
     event: Event | None = None
+    ours: bool = False
+    delivered: bool = True
+    visibility: Visibility | None = None
+    target: str | None = None
+    at: datetime | None = None
 
 
 def names(claim: Claim) -> Iterator[str]:
@@ -69,11 +79,11 @@ def names(claim: Claim) -> Iterator[str]:
 
 
 def brings(claim: Claim) -> str | None:
-    """The URI that becomes known if the claim is not refused: an account, a post, or the id of a follow."""
+    """The URI that becomes known if the claim is not refused: an account, a post, or the id of what can be undone."""
     match claim.kind:
         case "account.registered" | "post.published":
             return claim.object
-        case "follow.requested":
+        case "follow.requested" | "post.favourited" | "post.boosted" | "account.blocked":
             return claim.activity
         case _:
             return None

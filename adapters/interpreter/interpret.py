@@ -14,27 +14,20 @@ from psycopg import Cursor
 from adapters.activitypub.incoming import Translator
 from adapters.interpreter.claims import Claim, UnreadableEvent, brings, refused
 from adapters.interpreter.ids import Proposal, proposals
-from adapters.interpreter.settle import Outcome
+from adapters.interpreter.outcome import Outcome
 from adapters.interpreter.state import Parked
 from adapters.interpreter.storage import look_up, write
 from adapters.interpreter.walk import Placed, poison, walk
 from domain.account import AccountRegistered, ProfileChanged
-from domain.activity import ActivityReceived, DocumentFetched
+from domain.boost import PostBoosted
 from domain.events import Event
-from domain.follow import FollowAccepted, FollowEnded, FollowRejected, FollowRequested
 from domain.ports import Recorded
-from domain.post import PostDeleted, PostEdited, PostPublished
+from domain.post import PostEdited, PostPublished
 from projections.fact import APPLIED, Fact
 
 _logger = logging.getLogger(__name__)
 ReadBack = Callable[[Sequence[int]], Iterable[Recorded]]
-_FOLLOWS: dict[str, type[FollowRequested | FollowAccepted | FollowRejected | FollowEnded]] = {
-    "follow.requested": FollowRequested,
-    "follow.accepted": FollowAccepted,
-    "follow.rejected": FollowRejected,
-    "follow.ended": FollowEnded,
-}
-_WITH_BODY = frozenset({"account.registered", "account.profile_changed", "post.published", "post.edited"})
+_WITH_ID = frozenset({"account.registered", "post.published", "post.boosted"})
 
 
 class Translated(NamedTuple):
@@ -91,7 +84,7 @@ class Interpreter:
         try:
             proposed.extend(proposals(recorded.event, self._origin))
             claim = self._translator.translate(recorded)
-            proposed.extend(_further(claim, recorded.event))
+            proposed.extend(further(claim, recorded.event))
             return claim
         except MemoryError:
             raise
@@ -109,30 +102,28 @@ class Interpreter:
         return [_fact(one, bodies) for one in placed]
 
 
-def _further(claim: Claim, event: Event) -> list[Proposal]:
+def further(claim: Claim, event: Event) -> list[Proposal]:
     """What the frozen extractor did not see, but a translator that has learnt since brings, gets its id by receipt."""
+    if isinstance(event, PostBoosted):
+        return [Proposal(event.uri, given=event.boost)]
     uri = brings(claim)
-    if uri is None or claim.local or claim.kind == "follow.requested":
+    if uri is None or claim.at is None or claim.kind not in _WITH_ID:
         return []
-    match event:
-        case ActivityReceived():
-            return [Proposal(uri, None, event.received_at)]
-        case DocumentFetched():
-            return [Proposal(uri, None, event.fetched_at)]
-        case _:
-            return []
+    return [Proposal(uri, None, claim.at)]
 
 
 def _lacks_body(placed: Placed) -> bool:
-    outcome = placed.outcome
-    return outcome.verdict == APPLIED and placed.claim.event is None and outcome.kind in _WITH_BODY
+    claim, outcome = placed.claim, placed.outcome
+    return outcome.verdict == APPLIED and claim.event is None and outcome.event is None
 
 
 def _fact(placed: Placed, bodies: Mapping[int, Event | None]) -> Fact:
     claim, outcome = placed.claim, placed.outcome
     event, verdict = None, outcome.verdict
     if verdict == APPLIED:
-        event = claim.event if claim.local else _with_ids(claim.event or bodies.get(claim.position), outcome)
+        event = claim.event if claim.local else outcome.event
+        if event is None:
+            event = _with_ids(claim.event or bodies.get(claim.position), claim, outcome)
         # It was readable when it was received and is not any more: nothing can be shown of it, and nothing must stop.
         verdict = APPLIED if event is not None else refused("its body can't be read")
     return Fact(
@@ -149,21 +140,19 @@ def _fact(placed: Placed, bodies: Mapping[int, Event | None]) -> Fact:
     )
 
 
-def _with_ids(event: Event | None, outcome: Outcome) -> Event | None:
-    """The event complete; what names only ids is made of the outcome, without a body."""
-    if outcome.pair is not None:
-        follower, followee = outcome.pair
-        return _FOLLOWS[outcome.kind](follower=follower, followee=followee, request=outcome.request)
+def _with_ids(event: Event | None, claim: Claim, outcome: Outcome) -> Event | None:
+    """The event of a body, complete; None without one."""
     assert outcome.actor is not None and outcome.object is not None, "an applied fact has an actor and an object"
     match event:
         case AccountRegistered(profile=profile, actor_type=kind, endpoints=endpoints):
             if outcome.kind == "account.registered":
                 return msgspec.structs.replace(event, account=outcome.object)
-            return ProfileChanged(account=outcome.object, profile=profile, actor_type=kind, endpoints=endpoints)
+            return ProfileChanged(
+                account=outcome.object, profile=profile, actor_type=kind, endpoints=endpoints, changed_at=claim.at
+            )
         case PostPublished():
-            event = msgspec.structs.replace(event, in_reply_to=outcome.parent)
+            return msgspec.structs.replace(event, post=outcome.object, author=outcome.actor, in_reply_to=outcome.parent)
         case PostEdited():
-            pass
+            return msgspec.structs.replace(event, post=outcome.object, author=outcome.actor)
         case _:
-            event = PostDeleted(post=outcome.object, author=outcome.actor) if outcome.kind == "post.deleted" else None
-    return event and msgspec.structs.replace(event, post=outcome.object, author=outcome.actor)
+            return None

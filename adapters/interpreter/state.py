@@ -12,10 +12,14 @@ import msgspec
 
 from adapters.interpreter.claims import Claim
 from domain.follow import INITIAL, Follow
+from domain.post import Visibility
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 Pair = tuple[int, int]
+ToggleKind = Literal["favourite", "boost", "block", "pin"]
+Ends = tuple[ToggleKind, int, int]
+"""A toggle's kind, who does it, and to what: a post, or for a block an account."""
 
 
 class NotLookedUp(Exception):
@@ -30,13 +34,14 @@ class Seeded(dict[Key, Value]):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What a URI names. `owner` and `object` are ids: for an account itself and None, for a follow its two ends.
+    """What a URI names.
 
-    `since` is the position that made it known, `updated` the newest version of a post's body that was seen,
-    `delivered` false while only a fetch has brought it.
+    `owner` and `object` are ids: for an account itself and where it moved to, for a post its author and None, for a
+    follow or a toggle its two ends. `since` is the position that made it known, `delivered` false while only a fetch
+    has brought it. `updated` is the newest version of a post's body that was seen, or when an account moved.
     """
 
-    kind: Literal["account", "post", "follow"]
+    kind: Literal["account", "post", "follow", "favourite", "boost", "block"]
     id: int | None
     owner: int
     object: int | None
@@ -44,6 +49,24 @@ class Known(msgspec.Struct, frozen=True):
     delivered: bool = True
     gone: bool = False
     updated: datetime | None = None
+    visibility: Visibility | None = None
+
+
+class Toggle(msgspec.Struct, frozen=True):
+    """What stands between two ends: the id of the activity, None for nothing; for a boost its own id too."""
+
+    activity: str | None = None
+    id: int | None = None
+
+
+OFF = Toggle()
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What an account last said of itself that its later activities lean on."""
+
+    featured: str | None = None
+    aliases: tuple[str, ...] = ()
 
 
 class Parked(msgspec.Struct, frozen=True):
@@ -63,13 +86,19 @@ class State:
         self.uris: Seeded[int, str | None] = Seeded()
         self.known: Seeded[str, Known | None] = Seeded()
         self.tombs: Seeded[tuple[str, int], bool] = Seeded()
+        self.departed: Seeded[int, bool] = Seeded()
         self.relations: Seeded[Pair, Follow] = Seeded()
+        self.toggles: Seeded[Ends, Toggle] = Seeded()
+        self.said: Seeded[int, Said] = Seeded()
         self.parked: dict[int, Parked] = {}
         self._waiting: Seeded[str, set[int]] = Seeded()
         self._bringing: Seeded[str, set[int]] = Seeded()
         self.changed_known: set[str] = set()
         self.changed_tombs: set[tuple[str, int]] = set()
+        self.changed_departed: set[int] = set()
         self.changed_relations: set[Pair] = set()
+        self.changed_toggles: set[Ends] = set()
+        self.changed_said: set[int] = set()
         self.changed_parked: set[int] = set()
         self.stored_parked: set[int] = set()
 
@@ -85,10 +114,19 @@ class State:
         self.known[uri] = known
         self.changed_known.add(uri)
 
+    def is_gone(self, known: Known) -> bool:
+        """Whether it was deleted, or whose it is."""
+        return known.gone or self.departed[known.owner]
+
     def bury(self, uri: str, signer: int) -> None:
         """The signer deleted it before it came."""
         self.tombs[uri, signer] = True
         self.changed_tombs.add((uri, signer))
+
+    def depart(self, account: int) -> None:
+        """The account is gone with all that is its own, known or not."""
+        self.departed[account] = True
+        self.changed_departed.add(account)
 
     def relate(self, pair: Pair, follow: Follow) -> None:
         """How far the follow of this pair has come."""
@@ -98,6 +136,20 @@ class State:
     def seed_pair(self, pair: Pair, follow: Follow = INITIAL) -> None:
         """The follow of this pair may be asked for."""
         self.relations.setdefault(pair, follow)
+
+    def turn(self, ends: Ends, toggle: Toggle) -> None:
+        """What stands between these ends from now on."""
+        self.toggles[ends] = toggle
+        self.changed_toggles.add(ends)
+
+    def stands(self, ends: Ends) -> bool:
+        """Whether something stands between these ends."""
+        return self.toggles[ends].activity is not None
+
+    def say(self, account: int, said: Said) -> None:
+        """What the account says of itself from now on."""
+        self.said[account] = said
+        self.changed_said.add(account)
 
     def park(self, parked: Parked) -> None:
         """Keep the claim until what it waits for comes."""

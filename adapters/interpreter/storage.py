@@ -3,17 +3,18 @@
 All tables but `app.ids` are found by the search path, which is the schema of the generation being built.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 from typing import Any, Final
 
 import msgspec
 from psycopg import Cursor
 
+from adapters.interpreter import keys
 from adapters.interpreter.claims import Claim, brings, names
 from adapters.interpreter.ids import Proposal, settle_ids
-from adapters.interpreter.state import Known, Pair, Parked, State
-from domain.follow import Follow, FollowAccepted, FollowEnded, FollowRejected, FollowRequested, Stage
+from adapters.interpreter.state import OFF, Known, Parked, Said, State, Toggle
+from domain.follow import INITIAL, Follow, Stage
 from domain.post import PostDeleted
 from projections.fact import Fact
 
@@ -29,13 +30,20 @@ _RELEASABLE: Final = """
     WHERE received_at_position IN (SELECT received_at_position FROM released)
 """
 _KNOWN: Final = """
-    SELECT uri, kind, id, owner, object, since, delivered, gone, updated FROM known WHERE uri = ANY(%b::text[])
+    SELECT uri, kind, id, owner, object, since, delivered, gone, updated, visibility
+    FROM known WHERE uri = ANY(%b::text[])
 """
 _TOMBS: Final = "SELECT uri, signer FROM tombs NATURAL JOIN unnest(%b::text[], %b::bigint[]) AS asked (uri, signer)"
+_DEPARTED: Final = "SELECT account FROM departed WHERE account = ANY(%b::bigint[])"
 _RELATIONS: Final = """
     SELECT follower, followee, stage, request
     FROM relations NATURAL JOIN unnest(%b::bigint[], %b::bigint[]) AS asked (follower, followee)
 """
+_TOGGLES: Final = """
+    SELECT kind, actor, object, activity, id
+    FROM toggles NATURAL JOIN unnest(%b::text[], %b::bigint[], %b::bigint[]) AS asked (kind, actor, object)
+"""
+_SAID: Final = "SELECT account, featured, aliases FROM said WHERE account = ANY(%b::bigint[])"
 _BRINGING: Final = "SELECT brings, received_at_position FROM parked WHERE brings = ANY(%b::text[])"
 
 _FACTS: Final = """
@@ -44,18 +52,31 @@ _FACTS: Final = """
 """
 _FACT_TYPES: Final = ("int8", "int4", "int8", "text", "text", "int8", "int8", "bytea", "text")
 _KNOW: Final = """
-    INSERT INTO known (uri, kind, id, owner, object, since, delivered, gone, updated)
+    INSERT INTO known (uri, kind, id, owner, object, since, delivered, gone, updated, visibility)
     SELECT * FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[],
-                         %b::boolean[], %b::boolean[], %b::timestamptz[])
-    ON CONFLICT (uri) DO UPDATE SET (kind, id, owner, object, since, delivered, gone, updated) =
+                         %b::boolean[], %b::boolean[], %b::timestamptz[], %b::text[])
+    ON CONFLICT (uri) DO UPDATE SET (kind, id, owner, object, since, delivered, gone, updated, visibility) =
         (excluded.kind, excluded.id, excluded.owner, excluded.object, excluded.since, excluded.delivered,
-         excluded.gone, excluded.updated)
+         excluded.gone, excluded.updated, excluded.visibility)
 """
 _BURY: Final = "INSERT INTO tombs (uri, signer) SELECT * FROM unnest(%b::text[], %b::bigint[]) ON CONFLICT DO NOTHING"
+_DEPART: Final = "INSERT INTO departed (account) SELECT * FROM unnest(%b::bigint[]) ON CONFLICT DO NOTHING"
 _RELATE: Final = """
     INSERT INTO relations (follower, followee, stage, request)
     SELECT * FROM unnest(%b::bigint[], %b::bigint[], %b::text[], %b::text[])
     ON CONFLICT (follower, followee) DO UPDATE SET (stage, request) = (excluded.stage, excluded.request)
+"""
+_TURN: Final = """
+    INSERT INTO toggles (kind, actor, object, activity, id)
+    SELECT * FROM unnest(%b::text[], %b::bigint[], %b::bigint[], %b::text[], %b::bigint[])
+    ON CONFLICT (object, actor, kind) DO UPDATE SET (activity, id) = (excluded.activity, excluded.id)
+"""
+# Aliases are URIs, in which there is no blank.
+_SAY: Final = """
+    INSERT INTO said (account, featured, aliases)
+    SELECT account, featured, string_to_array(aliases, ' ')
+    FROM unnest(%b::bigint[], %b::text[], %b::text[]) AS now (account, featured, aliases)
+    ON CONFLICT (account) DO UPDATE SET (featured, aliases) = (excluded.featured, excluded.aliases)
 """
 _UNPARK: Final = "DELETE FROM parked WHERE received_at_position = ANY(%b::bigint[])"
 _PARK: Final = """
@@ -64,7 +85,6 @@ _PARK: Final = """
 """
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(Claim)
-_LOCAL_FOLLOWS: Final = (FollowRequested, FollowAccepted, FollowRejected, FollowEnded)
 
 
 def look_up(cursor: Cursor[Any], claims: Sequence[Claim], proposed: Sequence[Proposal]) -> State:
@@ -82,17 +102,48 @@ def look_up(cursor: Cursor[Any], claims: Sequence[Claim], proposed: Sequence[Pro
     state.ids.update((uri, ids.by_uri.get(uri)) for uri in uris)
     for uri, *rest in cursor.execute(_KNOWN, [list(uris)], binary=True):
         state.known[uri] = Known(*rest)
-    _look_up_tombs(cursor, concerned, state)
-    _look_up_relations(cursor, concerned, state)
-    undone = {claim.object for claim in concerned if claim.kind == "follow.ended" and claim.object is not None}
-    for uri in undone:
-        state.seed_bringing(uri)
-    if undone:
-        for uri, position in cursor.execute(_BRINGING, [list(undone)], binary=True).fetchall():
-            state.seed_bringing(uri, [position])
+    for uri, position in _asked(cursor, _BRINGING, _seeded_undone(concerned, state)):
+        state.seed_bringing(uri, [position])
+    _look_up_keyed(cursor, concerned, state)
     for row in parked:
         state.restore(row)
     return state
+
+
+def _look_up_keyed(cursor: Cursor[Any], concerned: Sequence[Claim], state: State) -> None:
+    """What is kept under ids rather than URIs; what nothing in the batch can ask for costs no query."""
+    tombs = keys.tombs(concerned, state)
+    state.tombs.update(dict.fromkeys(tombs, False))
+    state.tombs.update(((uri, signer), True) for uri, signer in _asked(cursor, _TOMBS, tombs))
+    accounts = keys.accounts(concerned, state)
+    state.departed.update(dict.fromkeys(accounts, False))
+    state.departed.update((account, True) for (account,) in _asked(cursor, _DEPARTED, [(one,) for one in accounts]))
+    pairs = keys.pairs(concerned, state)
+    state.relations.update(dict.fromkeys(pairs, INITIAL))
+    for follower, followee, stage, request in _asked(cursor, _RELATIONS, pairs):
+        state.relations[follower, followee] = Follow(Stage(stage), request)
+    ends = keys.ends(concerned, state)
+    state.toggles.update(dict.fromkeys(ends, OFF))
+    for kind, actor, about, activity, number in _asked(cursor, _TOGGLES, ends):
+        state.toggles[kind, actor, about] = Toggle(activity, number)
+    sayings = keys.sayings(concerned, state)
+    state.said.update(dict.fromkeys(sayings, Said()))
+    for account, featured, aliases in _asked(cursor, _SAID, [(one,) for one in sayings]):
+        state.said[account] = Said(featured, tuple(aliases))
+
+
+def _seeded_undone(concerned: Sequence[Claim], state: State) -> list[tuple[str]]:
+    undone = keys.undone(concerned)
+    for uri in undone:
+        state.seed_bringing(uri)
+    return [(uri,) for uri in undone]
+
+
+def _asked(cursor: Cursor[Any], query: Any, wanted: Collection[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows that a query over arrays finds for these keys; no keys, no query."""
+    if not wanted:
+        return []
+    return cursor.execute(query, [list(column) for column in zip(*wanted, strict=True)], binary=True).fetchall()
 
 
 def write(cursor: Cursor[Any], state: State, facts: Iterable[Fact]) -> None:
@@ -115,8 +166,13 @@ def write(cursor: Cursor[Any], state: State, facts: Iterable[Fact]) -> None:
             )
     _write(cursor, _KNOW, [(uri, *msgspec.structs.astuple(_known(state, uri))) for uri in sorted(state.changed_known)])
     _write(cursor, _BURY, sorted(state.changed_tombs))
+    _write(cursor, _DEPART, [(account,) for account in sorted(state.changed_departed)])
     relations = [(pair, state.relations[pair]) for pair in sorted(state.changed_relations)]
     _write(cursor, _RELATE, [(*pair, follow.stage.value, follow.request) for pair, follow in relations])
+    toggles = [(ends, state.toggles[ends]) for ends in sorted(state.changed_toggles)]
+    _write(cursor, _TURN, [(*ends, toggle.activity, toggle.id) for ends, toggle in toggles])
+    said = [(account, state.said[account]) for account in sorted(state.changed_said)]
+    _write(cursor, _SAY, [(account, now.featured, " ".join(now.aliases)) for account, now in said])
     _write(cursor, _UNPARK, [(position,) for position in sorted(state.changed_parked & state.stored_parked)])
     parked = [state.parked[position] for position in sorted(state.changed_parked & state.parked.keys())]
     _write(
@@ -143,50 +199,3 @@ def _releasable(cursor: Cursor[Any], claims: Iterable[Claim]) -> list[Parked]:
         return []
     rows = cursor.execute(_RELEASABLE, [list(brought)], binary=True).fetchall()
     return [Parked(_DECODER.decode(claim), waits_for, brings, reason) for waits_for, brings, claim, reason in rows]
-
-
-def _look_up_tombs(cursor: Cursor[Any], claims: Iterable[Claim], state: State) -> None:
-    asked: set[tuple[str, int]] = set()
-    for claim in claims:
-        if claim.kind in {"post.published", "post.deleted"} and claim.object is not None and claim.actor is not None:
-            signer = state.ids[claim.actor]
-            if signer is not None:
-                asked.add((claim.object, signer))
-    state.tombs.update((key, False) for key in asked)
-    if asked:
-        uris, signers = zip(*asked, strict=True)
-        state.tombs.update((row, True) for row in cursor.execute(_TOMBS, [list(uris), list(signers)], binary=True))
-
-
-def _look_up_relations(cursor: Cursor[Any], claims: Iterable[Claim], state: State) -> None:
-    pairs = {pair for claim in claims for pair in _pairs(claim, state)}
-    for pair in pairs:
-        state.seed_pair(pair)
-    if not pairs:
-        return
-    followers, followees = zip(*pairs, strict=True)
-    rows = cursor.execute(_RELATIONS, [list(followers), list(followees)], binary=True)
-    for follower, followee, stage, request in rows:
-        state.relations[follower, followee] = Follow(Stage(stage), request)
-
-
-def _pairs(claim: Claim, state: State) -> Iterator[Pair]:
-    """The pairs whose follow the claim may touch: by whom it names, and by the follow whose id it names."""
-    if isinstance(claim.event, _LOCAL_FOLLOWS) and claim.local:
-        yield claim.event.follower, claim.event.followee
-        return
-    match claim.kind:
-        case "follow.requested":
-            ends = (claim.actor, claim.object)
-        case "follow.accepted" | "follow.rejected":
-            ends = (claim.inner_actor, claim.actor)
-        case "follow.ended":
-            ends = (claim.actor, claim.inner_object)
-        case _:
-            return
-    follower, followee = (state.ids[uri] if uri is not None else None for uri in ends)
-    if follower is not None and followee is not None:
-        yield follower, followee
-    named = state.known[claim.object] if claim.object is not None else None
-    if named is not None and named.object is not None:
-        yield named.owner, named.object

@@ -11,7 +11,8 @@ from heapq import heappop, heappush
 import msgspec
 
 from adapters.interpreter.claims import Claim, brings
-from adapters.interpreter.settle import Outcome, Wait, settle
+from adapters.interpreter.outcome import Outcome, Wait
+from adapters.interpreter.settle import settle
 from adapters.interpreter.state import NotLookedUp, Parked, State
 
 _logger = logging.getLogger(__name__)

@@ -30,7 +30,7 @@ def claim_of(raw: bytes, inbox: str = "/inbox") -> Claim:
 def told(claim: Claim) -> dict[str, object]:
     """The claim without what is the same for all, as JSON has it, defaults left out."""
     plain = msgspec.to_builtins(msgspec.structs.replace(claim, event=None), builtin_types=())
-    shown = {key: value for key, value in plain.items() if key not in {"position", "stream", "because"}}
+    shown = {key: value for key, value in plain.items() if key not in {"position", "stream", "because", "at"}}
     if claim.event is not None:
         shown["event"] = {"topic": topic_of(claim.event), **_without_defaults(claim.event)}
     return shown

@@ -4,13 +4,17 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from adapters.activitypub.incoming import Translator
 from adapters.interpreter.ids import proposals
+from adapters.interpreter.interpret import further
 from domain.account import Profile, ProfileChanged
+from domain.boost import PostBoosted, PostUnboosted
+from domain.favourite import PostFavourited, PostUnfavourited
 from domain.follow import FollowAccepted, FollowEnded, FollowRejected, FollowRequested
 from domain.ports import Recorded
 from domain.post import PostDeleted, PostEdited, PostPublished
 from tests.adapters.interpreter import peers
-from tests.adapters.interpreter.peers import ALICE, BOB, LOCAL, OURS, START
+from tests.adapters.interpreter.peers import ALICE, BOB, LOCAL, OURS, PUBLIC, START
 
 ORIGINS = ("https://a.test", "https://b.test")
 
@@ -24,9 +28,12 @@ class History:
         # Some are never heard of otherwise, so that what they do waits to the end.
         self.documented = self.actors[:-2]
         self.posts_each = posts_each
+        self.translator = Translator(OURS)
         self.uri_of: dict[int, str] = {}
         self.id_of: dict[str, int] = {}
         self.own_posts: list[PostPublished] = []
+        self.own_boosts: list[PostBoosted] = []
+        self.said: list[tuple[dict[str, Any], str]] = []
         self.requests: list[FollowRequested] = []
         self.log: list[Recorded] = []
         self.append(peers.registered(ALICE))
@@ -41,7 +48,8 @@ class History:
     def append(self, entry: tuple[str, Any]) -> None:
         (recorded,) = peers.log_of([entry], start=len(self.log) + 1)
         self.log.append(recorded)
-        for proposal in proposals(recorded.event, OURS):
+        claim = self.translator.translate(recorded)
+        for proposal in (*proposals(recorded.event, OURS), *further(claim, recorded.event)):
             if proposal.uri not in self.id_of:
                 self.id_of[proposal.uri] = proposal.id
                 self.uri_of[proposal.id] = proposal.uri
@@ -53,10 +61,14 @@ class History:
             (self.update, 12),
             (self.delete, 5),
             (self.follow, 14),
-            (self.undo, 12),
+            (self.like, 12),
+            (self.announce, 8),
+            (self.block, 5),
+            (self.undo, 24),
             (self.answer, 8),
             (self.own_post, 3),
             (self.own_follow, 10),
+            (self.own_toggle, 5),
             (self.nonsense, 3),
         ]
 
@@ -69,13 +81,25 @@ class History:
     def post_of(self, actor: str) -> str:
         """Mostly of the actor's own, sometimes another's of the same origin or another, sometimes a request's id."""
         owner = actor if self.random.random() < 0.8 else self.somebody()
-        if self.random.random() < 0.03:
-            return self.request_of(actor)
+        if self.random.random() < 0.05:
+            return self.one(self.request_of(actor), self.activity_of(actor, self.one("l", "b", "k")))
         return f"{owner}/n/{self.random.randrange(self.posts_each)}"
 
     def request_of(self, actor: str) -> str:
         owner = actor if self.random.random() < 0.9 else self.somebody()
         return f"{owner}/f/{self.random.randrange(3)}"
+
+    def activity_of(self, actor: str, letter: str) -> str:
+        """The id of a like (l), boost (b) or block (k), mostly the actor's own."""
+        owner = actor if self.random.random() < 0.9 else self.somebody()
+        return f"{owner}/{letter}/{self.random.randrange(4)}"
+
+    def any_post(self) -> str:
+        """Somebody's, or one of ours, there or not."""
+        chance = self.random.random()
+        if chance < 0.2 and (self.own_posts or self.own_boosts):
+            return self.one(*self.own_posts, *self.own_boosts).uri
+        return f"{ALICE}/statuses/0" if chance < 0.25 else self.post_of(self.somebody())
 
     def local_account(self) -> str:
         return self.one(ALICE, ALICE, BOB, f"{OURS}/ap/users/999")
@@ -87,7 +111,9 @@ class History:
 
     def create(self) -> tuple[str, Any]:
         who = self.somebody()
-        more = {"inReplyTo": self.post_of(self.somebody())} if self.random.random() < 0.3 else {}
+        more: dict[str, Any] = {"to": self.one([PUBLIC], [PUBLIC], [f"{who}/followers"], [ALICE])}
+        if self.random.random() < 0.3:
+            more["inReplyTo"] = self.post_of(self.somebody())
         return peers.received(who, peers.create(self.post_of(who), who, **more))
 
     def update(self) -> tuple[str, Any]:
@@ -108,10 +134,41 @@ class History:
             asked["id"] = self.request_of(who)
         return peers.received(who, asked)
 
+    def like(self) -> tuple[str, Any]:
+        who = self.somebody()
+        return self.toggled(peers.act(self.one("Like", "Like", "EmojiReact"), who, self.any_post()), "l")
+
+    def announce(self) -> tuple[str, Any]:
+        who = self.somebody()
+        return self.toggled(
+            peers.act("Announce", who, self.any_post(), to=self.one([PUBLIC], [f"{who}/followers"])), "b"
+        )
+
+    def block(self) -> tuple[str, Any]:
+        return self.toggled(peers.act("Block", self.somebody(), self.local_account()), "k")
+
+    def toggled(self, body: dict[str, Any], letter: str) -> tuple[str, Any]:
+        """Now and then what was said a while ago, once more."""
+        if self.said and self.random.random() < 0.2:
+            body, letter = self.random.choice(self.said[-30:])
+        self.said.append((body, letter))
+        return peers.received(body["actor"], self.named(body, self.activity_of(body["actor"], letter)))
+
+    def named(self, body: dict[str, Any], name: str) -> dict[str, Any]:
+        """Mostly with an id."""
+        return {"id": name, **body} if self.random.random() < 0.95 else body
+
     def undo(self) -> tuple[str, Any]:
         who = self.somebody()
-        inner = {**peers.follow(who, self.local_account()), "id": self.request_of(who)}
-        undone = self.one(inner, inner["id"], self.post_of(who), {**inner, "id": None})
+        inner = self.one(
+            {**peers.follow(who, self.local_account()), "id": self.request_of(who)},
+            {**peers.act("Like", who, self.any_post()), "id": self.activity_of(who, "l")},
+            {**peers.act("Announce", who, self.any_post()), "id": self.activity_of(who, "b")},
+            {**peers.act("Block", who, self.local_account()), "id": self.activity_of(who, "k")},
+        )
+        without_id = {key: value for key, value in inner.items() if key != "id"}
+        only_id = {"type": inner["type"], "id": inner["id"]}
+        undone = self.one(inner, inner, inner["id"], inner["id"], only_id, without_id, self.post_of(who))
         return peers.received(who, peers.undo(who, undone))
 
     def answer(self) -> tuple[str, Any]:
@@ -157,8 +214,28 @@ class History:
         event = kind(follower=self.id_of[who], followee=LOCAL[ALICE], request=self.request_of(who))
         return peers.local("follow:in", event)
 
+    def own_toggle(self) -> tuple[str, Any]:
+        """Of posts of ours, so that whatever reads the facts finds them."""
+        if not self.own_posts:
+            return self.own_post()
+        who, post, at = LOCAL[ALICE], self.one(*self.own_posts).post, START
+        number = (len(self.log) + 10) << 16
+        uri = f"{ALICE}/statuses/{number}/activity"
+        boosted = PostBoosted(boost=number, account=who, post=post, uri=uri, visibility="public", boosted_at=at)
+        chosen = self.one(
+            boosted,
+            PostFavourited(account=who, post=post, activity=f"{ALICE}/likes/{number}"),
+            PostUnfavourited(account=who, post=post, activity=f"{ALICE}/likes/{number}"),
+        )
+        if chosen is boosted:
+            self.own_boosts.append(boosted)
+        elif self.own_boosts and self.random.random() < 0.3:
+            ended = self.one(*self.own_boosts)
+            chosen = PostUnboosted(boost=ended.boost, account=who, post=ended.post, uri=ended.uri)
+        return peers.local(f"toggle:{number}", chosen)
+
     def nonsense(self) -> tuple[str, Any]:
         who = self.somebody()
         forwarded = peers.received(self.somebody(), peers.create(self.post_of(who), who))
-        like = peers.received(who, {"type": "Like", "actor": who, "object": self.post_of(who)})
-        return self.one(forwarded, like, peers.again(who, "x"), peers.received(who, b"{"))
+        odd = peers.received(who, peers.act("Frobnicate", who, self.post_of(who)))
+        return self.one(forwarded, odd, peers.again(who, "x"), peers.received(who, b"{"))

@@ -6,7 +6,8 @@ from typing import Any
 from adapters.activitypub.incoming import Translator
 from adapters.interpreter.claims import Claim, names
 from adapters.interpreter.ids import proposals
-from adapters.interpreter.state import State
+from adapters.interpreter.interpret import further
+from adapters.interpreter.state import Said, State, Toggle
 from adapters.interpreter.walk import Placed, walk
 from domain.follow import Follow
 from domain.ports import Recorded
@@ -33,7 +34,10 @@ class MemoryState(State):
     def __init__(self) -> None:
         super().__init__()
         self.tombs = Complete(bool)
+        self.departed = Complete(bool)
         self.relations = Complete(Follow)
+        self.toggles = Complete(Toggle)
+        self.said = Complete(Said)
         self._bringing = Complete(set)
 
 
@@ -72,7 +76,7 @@ class Story:
     def _claim(self, recorded: Recorded) -> Claim:
         claim = self.translator.translate(recorded)
         self.state.seed(names(claim))
-        for proposal in proposals(recorded.event, OURS):
+        for proposal in (*proposals(recorded.event, OURS), *further(claim, recorded.event)):
             self.state.seed([proposal.uri])
             self.state.ids[proposal.uri] = self.state.ids[proposal.uri] or proposal.id
             self.state.uris[proposal.id] = proposal.uri

@@ -9,6 +9,12 @@ from typing import Any
 from adapters.interpreter.claims import Claim
 
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+TOPICS = {
+    "follow": "follow.ended",
+    "favourite": "post.unfavourited",
+    "boost": "post.unboosted",
+    "block": "account.unblocked",
+}
 Answer = tuple[str, str]  # kind and verdict, or "wait" and a URI
 
 
@@ -19,6 +25,7 @@ class Oracle:
         self.uri_of = uri_of
         self.known: dict[str, dict[str, Any]] = {}
         self.tombs: set[tuple[str, str]] = set()
+        self.on: dict[tuple[str, str, str], bool] = {}
         self.follows: dict[tuple[str, str], tuple[str, str]] = {}
         self.waiting: dict[int, tuple[Claim, str]] = {}
         self.facts: list[tuple[int, int, int, str, str]] = []
@@ -48,6 +55,9 @@ class Oracle:
             "account.registered": claim.object,
             "post.published": claim.object,
             "follow.requested": claim.activity,
+            "post.favourited": claim.activity,
+            "post.boosted": claim.activity,
+            "account.blocked": claim.activity,
         }
         return promises.get(claim.kind)
 
@@ -69,10 +79,13 @@ class Oracle:
             "follow.requested": self.requested,
             "follow.accepted": self.answered,
             "follow.rejected": self.answered,
-            "follow.ended": self.undone,
-        }[claim.kind]
+            "post.favourited": self.toggled,
+            "post.boosted": self.toggled,
+            "account.blocked": self.toggled,
+        }.get(claim.kind, self.undone)
         verdict = rule(claim)
-        return ("wait", verdict[5:]) if verdict.startswith("wait ") else (claim.kind, verdict)
+        kind, _, verdict = verdict.partition("|") if "|" in verdict else (claim.kind, "", verdict)
+        return ("wait", verdict[5:]) if verdict.startswith("wait ") else (kind, verdict)
 
     def account(self, claim: Claim) -> Answer:
         there = self.known.get(claim.object or "")
@@ -90,7 +103,7 @@ class Oracle:
                 return "refused: wrong kind"
             return "duplicate" if there["owner"] == claim.actor else "refused: not the owner"
         buried = (claim.object, claim.actor) in self.tombs
-        post = {"kind": "post", "owner": claim.actor, "gone": buried, "updated": claim.updated}
+        post = {"kind": "post", "owner": claim.actor, "gone": buried, "updated": claim.updated, "to": claim.visibility}
         self.known[claim.object or ""] = post
         return "refused: deleted before it came" if buried else "applied"
 
@@ -165,6 +178,31 @@ class Oracle:
             self.follows[pair] = "following", current
         return "applied"
 
+    def toggled(self, claim: Claim) -> str:
+        kind = {"post.favourited": "favourite", "post.boosted": "boost", "account.blocked": "block"}[claim.kind]
+        there, named = self.known.get(claim.object or ""), self.known.get(claim.activity or "")
+        if there is None and kind != "block" and not (claim.object or "").startswith("https://our.test/"):
+            return f"wait {claim.object}"
+        if there is None:
+            return "refused: no such account" if kind == "block" else "refused: no such post"
+        checks = {
+            "wrong kind": there["kind"] == ("account" if kind == "block" else "post"),
+            "gone": not there.get("gone"),
+            "not for passing on": kind != "boost"
+            or there.get("to") in ("public", "unlisted")
+            or (there.get("to") == "private" and there["owner"] == claim.actor),
+            "its id names something else": named is None or (named["kind"], named["owner"]) == (kind, claim.actor),
+        }
+        for reason, holds in checks.items():
+            if not holds:
+                return f"refused: {reason}"
+        self.known[claim.activity or ""] = {"kind": kind, "owner": claim.actor, "object": claim.object}
+        ends = kind, claim.actor or "", claim.object or ""
+        if self.on.get(ends):
+            return "duplicate"
+        self.on[ends] = True
+        return "applied"
+
     def undone(self, claim: Claim) -> str:
         named = self.known.get(claim.object or "")
         if named is not None:
@@ -172,25 +210,34 @@ class Oracle:
         if claim.object and any(self.promised(other) == claim.object for other, _ in self.waiting.values()):
             return f"wait {claim.object}"
         if claim.inner_object is not None:
-            if self.known.get(claim.inner_object, {}).get("kind") != "account":
+            kind = next((name for name, topic in TOPICS.items() if topic == claim.kind), "follow")
+            if kind in ("follow", "block") and self.known.get(claim.inner_object, {}).get("kind") != "account":
                 return "refused: no such account"
-            if self.follows.pop((claim.actor or "", claim.inner_object), None):
+            if self.ended(kind, claim.actor or "", claim.inner_object):
                 return "applied"
         return f"wait {claim.object}" if claim.object else "refused: nothing to undo"
 
     def undone_by_name(self, claim: Claim, named: dict[str, Any]) -> str:
-        if named["kind"] != "follow":
+        topic = TOPICS.get(named["kind"])
+        if topic is None or claim.kind not in ("undo", topic):
             return "refused: wrong kind"
         if named["owner"] != claim.actor:
             return "refused: not the actor's to undo"
-        return "applied" if self.follows.pop((claim.actor, named["object"]), None) else "duplicate"
+        return f"{topic}|" + ("applied" if self.ended(named["kind"], claim.actor, named["object"]) else "duplicate")
+
+    def ended(self, kind: str, actor: Any, other: str) -> bool:
+        if kind == "follow":
+            return bool(self.follows.pop((actor, other), None))
+        return self.on.pop((kind, actor, other), False)
 
     def local(self, kind: str, event: Any) -> str:
         if kind == "account.registered":
             self.known[event.uri] = {"kind": "account", "owner": event.uri}
         elif kind == "post.published":
             post = {"kind": "post", "owner": self.uri_of[event.author], "gone": False, "updated": None}
-            self.known[event.uri] = post
+            self.known[event.uri] = {**post, "to": event.visibility}
+        elif kind == "post.boosted":
+            self.known[event.uri] = {"kind": "boost", "owner": self.uri_of[event.account], "object": event.post}
         elif kind == "post.deleted":
             self.known[self.uri_of[event.post]]["gone"] = True
         elif kind.startswith("follow."):

@@ -106,5 +106,11 @@ def undo(follower: str, undone: object, name: str = "undo") -> dict[str, Any]:
     return {"id": f"{follower}/{name}", "type": "Undo", "actor": follower, "object": undone}
 
 
+def act(kind: str, who: str, what: object, name: str | None = None, **more: Any) -> dict[str, Any]:
+    """An activity of any type; `name` is its id, as the end of the actor's URI."""
+    done: dict[str, Any] = {"type": kind, "actor": who, "object": what, **more}
+    return done if name is None else {"id": f"{who}/{name}", **done}
+
+
 def answer(kind: str, followee: str, request: object) -> dict[str, Any]:
     return {"id": f"{followee}/{kind}", "type": kind, "actor": followee, "object": request}

@@ -3,13 +3,19 @@
 import hashlib
 import random
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import psycopg
 import pytest
 
 from adapters.activitypub.incoming import Translator
+from adapters.interpreter.claims import DUPLICATE
 from adapters.interpreter.interpret import Interpreter
+from domain.account import AccountRegistered, ProfileChanged
+from domain.block import AccountBlocked, AccountUnblocked
+from domain.follow import FollowAccepted, FollowEnded, FollowRejected, FollowRequested
 from domain.ports import Recorded
+from domain.post import PostDeleted, PostEdited, PostPublished
 from projections.fact import APPLIED, Fact
 from projections.interpretation import KEYS, TABLES
 from tests.adapters.interpreter.histories import History
@@ -17,7 +23,19 @@ from tests.adapters.interpreter.oracle import Oracle
 from tests.adapters.interpreter.peers import OURS
 from tests.database import Database
 
-LENGTH = 2_500
+LENGTH = 4_000
+REMOTE = (
+    "follow.requested",
+    "follow.accepted",
+    "follow.rejected",
+    "follow.ended",
+    "post.favourited",
+    "post.unfavourited",
+    "post.boosted",
+    "post.unboosted",
+    "account.blocked",
+    "account.unblocked",
+)
 SIZES = (1, 7, 500, 5_000)
 
 
@@ -129,15 +147,37 @@ def test_an_applied_fact_carries_its_event_with_every_id(connection: psycopg.Con
     for fact in facts:
         if fact.event is None or fact.because is None:
             continue
-        for name in ("post", "author", "account", "follower", "followee"):
+        for name in ("post", "author", "account", "follower", "followee", "boost", "blocker", "blocked"):
             assert getattr(fact.event, name, 1) > 0
+        assert (fact.actor, fact.object) == ends_of(fact.event)
         if fact.kind.startswith("follow."):
             assert fact.stream == f"follow:{fact.event.follower}:{fact.event.followee}"
-            assert {fact.actor, fact.object} == {fact.event.follower, fact.event.followee}
-        elif fact.kind.startswith("post."):
-            assert (fact.actor, fact.object) == (fact.event.author, fact.event.post)
-        else:
-            assert fact.actor == fact.object == fact.event.account
+
+
+def ends_of(event: Any) -> tuple[int, int]:
+    """Who acted, and on what."""
+    match event:
+        case FollowRequested() | FollowEnded():
+            return event.follower, event.followee
+        case FollowAccepted() | FollowRejected():
+            return event.followee, event.follower
+        case PostPublished() | PostEdited() | PostDeleted():
+            return event.author, event.post
+        case AccountBlocked() | AccountUnblocked():
+            return event.blocker, event.blocked
+        case AccountRegistered() | ProfileChanged():
+            return event.account, event.account
+        case _:
+            return event.account, event.post
+
+
+def test_everything_toggles_both_ways(connection: psycopg.Connection, history: History) -> None:
+    new_generation(connection, 1)
+    facts = interpret(connection, history.log, 500)
+    applied = {fact.kind for fact in facts if fact.verdict == APPLIED and fact.because is not None}
+    assert applied >= set(REMOTE)
+    again = {fact.kind for fact in facts if fact.verdict == DUPLICATE}
+    assert again >= {"post.favourited", "post.boosted", "account.blocked", "post.unfavourited", "follow.ended"}
 
 
 def test_parked_rows_hold_the_claim_and_never_the_body(connection: psycopg.Connection, history: History) -> None:

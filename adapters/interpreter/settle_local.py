@@ -1,0 +1,51 @@
+"""What local commands decided passes through, and makes known what remote activities may name."""
+
+from typing import Any, Final
+
+import msgspec
+
+from adapters.interpreter.claims import Claim
+from adapters.interpreter.outcome import Outcome, Settled
+from adapters.interpreter.settle_follows import local_follow
+from adapters.interpreter.state import Known, Said, State
+from domain.account import AccountDeleted, AccountRegistered, ProfileChanged
+from domain.boost import PostBoosted
+from domain.follow import FollowAccepted, FollowEnded, FollowRejected, FollowRequested
+from domain.post import PostDeleted, PostPublished
+from projections.fact import APPLIED
+
+_ACTORS: Final = ("account", "author", "follower", "blocker", "muter")
+_OBJECTS: Final = ("post", "target", "followee", "blocked", "muted", "conversation", "account")
+
+
+def settle_local(claim: Claim, position: int, state: State) -> Settled:
+    """The fact of a local event."""
+    event = claim.event
+    match event:
+        case FollowRequested() | FollowAccepted() | FollowRejected() | FollowEnded():
+            return local_follow(claim, position, state, event)
+        case AccountRegistered(account=account):
+            state.know(event.uri, Known(kind="account", id=account, owner=account, object=None, since=position))
+            state.say(account, Said(None, event.profile.also_known_as))
+        case ProfileChanged():
+            state.say(event.account, Said(None, event.profile.also_known_as))
+        case AccountDeleted():
+            state.depart(event.account)
+        case PostPublished(post=post, author=author, visibility=visibility):
+            known = Known(kind="post", id=post, owner=author, object=None, since=position, visibility=visibility)
+            state.know(event.uri, known)
+        case PostDeleted():
+            uri = state.uris[event.post]
+            known = state.known[uri] if uri is not None else None
+            if uri is not None and known is not None:
+                state.know(uri, msgspec.structs.replace(known, gone=True))
+        case PostBoosted(boost=boost, account=account, post=post):
+            state.know(event.uri, Known(kind="boost", id=boost, owner=account, object=post, since=position))
+        case _:
+            pass
+    actor, about = _first(event, _ACTORS), _first(event, _OBJECTS)
+    return Outcome(APPLIED, claim.kind, actor, about, stream=claim.stream)
+
+
+def _first(event: Any, fields: tuple[str, ...]) -> int | None:
+    return next((getattr(event, field) for field in fields if hasattr(event, field)), None)

@@ -178,8 +178,10 @@ def content_html(event: PostPublished | PostEdited, origin: str) -> str:
     """The text as HTML: sanitised remote HTML as it is, local text formatted."""
     if event.html is not None:
         return event.html
-    return to_html(event.text or "", origin=origin, mentions=_targets(event.mentions))
+    return text_html(event.text or "", event.mentions, origin)
 
 
-def _targets(mentions: tuple[Mention, ...]) -> dict[str, MentionTarget]:
-    return {mention.acct.lower(): MentionTarget(mention.url, mention.username, mention.acct) for mention in mentions}
+def text_html(text: str, mentions: tuple[Mention, ...], origin: str) -> str:
+    """What somebody here typed, formatted; it names these."""
+    targets = {mention.acct.lower(): MentionTarget(mention.url, mention.username, mention.acct) for mention in mentions}
+    return to_html(text, origin=origin, mentions=targets)

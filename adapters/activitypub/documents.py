@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from adapters.activitypub.fitting import HASHTAGS_MAX, fitted
 from projections.actor_documents import LocalActor, LocalStatus, Mentioned
 
 Document = dict[str, Any]
@@ -135,7 +136,10 @@ def note_document(status: LocalStatus, mentioned: Sequence[Mentioned], domain: s
         "attachment": [],
         "tag": [
             *({"type": "Mention", "href": one.uri, "name": _handle(one, domain)} for one in mentioned),
-            *({"type": "Hashtag", "href": tag["url"], "name": f"#{tag['name']}"} for tag in says["tags"]),
+            *(
+                {"type": "Hashtag", "href": tag["url"], "name": f"#{tag['name']}"}
+                for tag in says["tags"][:HASHTAGS_MAX]
+            ),
         ],
     }
     if says["language"]:
@@ -145,7 +149,7 @@ def note_document(status: LocalStatus, mentioned: Sequence[Mentioned], domain: s
         note["updated"] = says["edited_at"]
     if status.visibility == "direct":
         note["directMessage"] = True
-    return note
+    return fitted(note)
 
 
 def create_document(note: Document) -> Document:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from adapters.activitypub.fitting import SAID_BYTES_MAX, said_bytes
 from adapters.text import length
 from adapters.unavailable import Unavailable
 from api.auth import Viewer
@@ -88,8 +89,9 @@ def refuse_what_is_missing(draft: Draft) -> None:
 
 
 async def said(draft: Draft, viewer: Viewer, server: Book) -> Said:
-    """Work out what the draft says. Raises Invalid when it is far too long, Unavailable while its author can't be
-    read.
+    """Work out what the draft says.
+
+    Raises Invalid when it is far too long, or more than other servers take; Unavailable while its author can't be read.
     """
     text, spoiler_text = without_controls(draft.status).strip(), without_controls(draft.spoiler_text).strip()
     if not text:
@@ -101,15 +103,18 @@ async def said(draft: Draft, viewer: Viewer, server: Book) -> Said:
     author, rows = await _author_and_named(viewer.account, set(names.values()), server)
     by_acct = _by_acct(rows)
     mentioned = {name: by_acct[acct] for name, acct in names.items() if acct in by_acct}
+    # The handle as written, so that it is found again in the text.
+    mentions = tuple(Mention(row.uri, row.username, name, row.url) for name, row in mentioned.items())
+    tags = tuple(hashtags_in(text))
+    _refuse_what_can_not_be_sent(text, spoiler_text, mentions, tags, server.settings.origin)
     return Said(
         text=text,
         spoiler_text=spoiler_text,
         sensitive=draft.sensitive,
         language=language if language is not None and _LANGUAGE.fullmatch(language) else None,
         length=length(text, spoiler_text),
-        # The handle as written, so that it is found again in the text.
-        mentions=tuple(Mention(row.uri, row.username, name, row.url) for name, row in mentioned.items()),
-        tags=tuple(hashtags_in(text)),
+        mentions=mentions,
+        tags=tags,
         named=tuple({row.id: row for row in mentioned.values()}.values()),
         author=author,
     )
@@ -209,6 +214,14 @@ async def _author_and_named(author: int, accts: set[str], server: Book) -> tuple
         if attempt == 0:
             await up_to_now(server)
     raise Unavailable("Whoever this is, they have no account")
+
+
+def _refuse_what_can_not_be_sent(
+    text: str, spoiler_text: str, mentions: tuple[Mention, ...], tags: tuple[str, ...], origin: str
+) -> None:
+    html = rendering.text_html(text, mentions, origin)
+    if said_bytes(html, spoiler_text, mentions, tags, origin) > SAID_BYTES_MAX:
+        raise Invalid("Text with so many links, hashtags and mentions is too large for other servers")
 
 
 def _by_acct(rows: list[AccountRow]) -> Mapping[str, AccountRow]:

@@ -206,3 +206,10 @@ def test_nodeinfo_says_what_runs_here(instance: LiveInstance) -> None:
         assert document["usage"]["users"]["total"] == users
         assert document["metadata"]["upstream"]["name"] == "mastodon"
         assert version in answer.headers["content-type"]
+
+
+def test_what_is_too_large_for_others_is_refused_while_its_author_is_there(instance: LiveInstance) -> None:
+    text = " ".join(f"#t{number:03}" for number in range(800))
+    answer = instance.client.post("/api/v1/statuses", json={"status": text})
+    assert (answer.status_code, "too large for other servers" in answer.json()["error"]) == (422, True)
+    assert posted(instance, "\u65e5" * 5_000)["uri"]

@@ -31,6 +31,7 @@ from adapters.postgres.actor_keys import ActorKeys
 from adapters.postgres.event_log import PostgresEventLog, PostgresFacts
 from adapters.postgres.host_life import HostLife
 from adapters.postgres.jobs import JobQueue
+from adapters.postgres.markers import Markers
 from adapters.postgres.oauth import OAuthStore
 from adapters.postgres.projecting import Projector
 from adapters.postgres.reads import Pool, Reads
@@ -87,6 +88,7 @@ class Server:
         self.users = UserStore(self.pool)
         self.tokens = TokenCache(self.oauth)
         self.actor_keys = ActorKeys(self.pool)
+        self.markers = Markers(self.pool)
         self.refusals = Refusals(self.pool, now)
         self.host_life = HostLife(self.pool, now)
         self.seen_signatures = SeenSignatures(self.pool)

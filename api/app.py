@@ -20,9 +20,18 @@ from api.errors import handlers
 from api.mastodon.account_lists import blocked, follow_requests, followed, muted
 from api.mastodon.account_lists import followers as account_followers
 from api.mastodon.accounts import account_statuses, lookup, show_account, verify_credentials
-from api.mastodon.at_start import custom_emojis, empty_lists, markers, preferences, push_subscription
+from api.mastodon.at_start import (
+    custom_emojis,
+    empty_lists,
+    extended_description,
+    familiar_followers,
+    preferences,
+    push_subscription,
+    translation_languages,
+)
 from api.mastodon.blocking import block, mute, unblock, unmute
 from api.mastodon.instance import instance_v1, instance_v2
+from api.mastodon.markers import markers, move_markers
 from api.mastodon.media import delete_media, describe_media, show_media, upload_media
 from api.mastodon.relationships import (
     authorize_follow,
@@ -89,7 +98,11 @@ ROUTES: Sequence[HTTPRouteHandler] = (
     search,
     custom_emojis,
     preferences,
+    familiar_followers,
+    translation_languages,
+    extended_description,
     markers,
+    move_markers,
     push_subscription,
     profile_page,
     post_page,

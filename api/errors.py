@@ -111,6 +111,13 @@ class Gone(ApiError):
     sentence = "This account has been deleted"
 
 
+class Stale(ApiError):
+    """409: somebody else changed it meanwhile."""
+
+    status = 409
+    sentence = "Conflict during update, please try again"
+
+
 class TooLarge(ApiError):
     """413: more bytes than the route takes."""
 

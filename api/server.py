@@ -12,6 +12,7 @@ from adapters.idempotency import Idempotency
 from adapters.local_ids import LocalIds
 from adapters.media.library import Library
 from adapters.passwords import Passwords
+from adapters.postgres.markers import Markers
 from adapters.postgres.oauth import OAuthStore
 from adapters.postgres.reads import Reads
 from adapters.postgres.tokens import TokenCache
@@ -82,6 +83,11 @@ class Book(Server, Protocol):
     @property
     def media(self) -> Library:
         """Pictures that were uploaded."""
+        ...
+
+    @property
+    def markers(self) -> Markers:
+        """How far everybody has read."""
         ...
 
     @property

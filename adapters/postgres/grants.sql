@@ -29,3 +29,4 @@ GRANT SELECT, INSERT, UPDATE, DELETE
 GRANT SELECT, UPDATE ON app.reactor TO {{app_role}};
 GRANT SELECT, INSERT ON app.reactor_failures TO {{app_role}};
 GRANT SELECT, INSERT, UPDATE, DELETE ON app.media TO {{app_role}};
+GRANT SELECT, INSERT, UPDATE, DELETE ON app.markers TO {{app_role}};

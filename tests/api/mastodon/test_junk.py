@@ -29,10 +29,21 @@ ROUTES = (
     ("POST", "/api/v1/statuses"),
     ("GET", "/api/v2/search"),
     ("GET", "/api/v1/notifications"),
+    *(
+        ("POST", f"/api/v1/accounts/{{}}/{verb}")
+        for verb in ("block", "unblock", "mute", "unmute", "remove_from_followers")
+    ),
+    *(("GET", f"/api/v1/accounts/{{}}/{what}") for what in ("followers", "following", "featured_tags", "lists")),
+    *(("GET", f"/api/v1/{what}") for what in ("blocks", "mutes", "follow_requests", "markers")),
+    ("POST", "/api/v1/follow_requests/{}/authorize"),
+    ("POST", "/api/v1/follow_requests/{}/reject"),
+    ("POST", "/api/v1/markers"),
+    ("GET", "/api/v1/accounts/familiar_followers"),
 )
 NAMES = (
     *("id", "id[]", "id[x]", "max_id", "min_id", "since_id", "limit", "acct", "q", "type", "offset", "local"),
     *("status", "spoiler_text", "visibility", "language", "in_reply_to_id", "media_ids[]", "poll[options][]"),
+    *("duration", "notifications", "reblogs", "languages[]", "home[last_read_id]", "timeline[]", "home", "types[]"),
     *("sensitive", "exclude_replies", "scheduled_at", "nothing[of][the][kind]"),
 )
 VALUES = (

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
+from adapters.activitypub import attachments
 from adapters.activitypub.fitting import HASHTAGS_MAX, fitted
+from adapters.media.files import media_type_of
 from projections.actor_documents import LocalActor, LocalStatus, Mentioned
 
 Document = dict[str, Any]
@@ -47,6 +49,7 @@ NOTE_CONTEXT: Final = (
         "atomUri": "ostatus:atomUri",
         "inReplyToAtomUri": "ostatus:inReplyToAtomUri",
         "directMessage": "litepub:directMessage",
+        **attachments.CONTEXT,
     },
 )
 PLAIN_CONTEXT: Final = "https://www.w3.org/ns/activitystreams"
@@ -88,7 +91,7 @@ def actor_document(actor: LocalActor, key_id: str, public_pem: str, *, origin: s
     for name, picture in (("icon", profile["avatar"]), ("image", profile["header"])):
         # Peers take what is named for a picture of one's own; a stand-in is for clients only.
         if not picture.startswith(f"{origin}/{'avatars' if name == 'icon' else 'headers'}/original/missing."):
-            document[name] = {"type": "Image", "url": picture}
+            document[name] = {"type": "Image", "mediaType": media_type_of(picture) or "image/jpeg", "url": picture}
     return document
 
 
@@ -133,7 +136,7 @@ def note_document(status: LocalStatus, mentioned: Sequence[Mentioned], domain: s
         "replies": f"{status.uri}/replies",
         "likes": f"{status.uri}/likes",
         "shares": f"{status.uri}/shares",
-        "attachment": [],
+        "attachment": attachments.documents(says["media_attachments"]),
         "tag": [
             *({"type": "Mention", "href": one.uri, "name": _handle(one, domain)} for one in mentioned),
             *(

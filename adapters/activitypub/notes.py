@@ -11,6 +11,7 @@ from typing import Final, TypedDict
 
 import msgspec
 
+from adapters.activitypub.attachments import attachments_of
 from adapters.activitypub.shapes import (
     PUBLIC,
     Json,
@@ -28,7 +29,7 @@ from adapters.activitypub.unfit import Unfit
 from adapters.activitypub.urls import origin_of
 from adapters.html import clean_url, plain_text, sanitise
 from adapters.interpreter.claims import refused
-from domain.post import MENTIONS_MAX, Mention, PostEdited, PostPublished, Visibility
+from domain.post import MENTIONS_MAX, Attachment, Mention, PostEdited, PostPublished, Visibility
 from domain.text import hashtag_key
 
 AUDIENCE_MAX: Final = 256
@@ -59,6 +60,7 @@ class _Said(TypedDict):
     language: str | None
     mentions: tuple[Mention, ...]
     tags: tuple[str, ...]
+    attachments: tuple[Attachment, ...]
 
 
 def is_vote(note: Json) -> bool:
@@ -114,6 +116,7 @@ def _said(note: Json) -> _Said:
         language=language if language and language != "und" and _LANGUAGE.fullmatch(language) else None,
         mentions=mentions,
         tags=tags,
+        attachments=attachments_of(note),
     )
 
 

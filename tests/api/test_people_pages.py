@@ -9,6 +9,7 @@ from adapters.embedded.valkey import EmbeddedValkey
 from domain.account import Profile
 from tests.api.mastodon.world import World, running_world
 from tests.database import Database
+from tests.pictures import jpeg
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +49,17 @@ async def test_the_url_of_a_status_leads_to_it_and_only_under_its_author(world: 
         gone = await anybody.raw("GET", path, headers=BROWSER)
         assert gone.status_code == 404
         assert gone.headers["content-type"].startswith("text/html")
+
+
+async def test_a_posts_pictures_are_shown_with_their_words_and_covered_where_they_are_sensitive(world: World) -> None:
+    alice = await world.person("alice")
+    for sensitive in (False, True):
+        media = await alice.upload(jpeg(), description='<a "cat">')
+        status = await alice.post("look", media_ids=[media["id"]], sensitive=sensitive)
+        await world.settled()
+        page = await world.anybody().raw("GET", status["url"], headers=BROWSER)
+        assert f'<img src="{media["preview_url"]}" alt="&lt;a &#34;cat&#34;&gt;"' in page.text
+        assert ("<summary>Sensitive</summary>" in page.text) == sensitive
 
 
 async def test_who_wants_activitypub_is_sent_to_the_document(world: World) -> None:

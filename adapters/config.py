@@ -83,6 +83,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         plain = self.loopback or self.domain in self.name_map or host_of(self.domain) in self.name_map
         return f"{'http' if plain else 'https'}://{self.domain}"
 
+    def is_plain(self, authority: str) -> bool:
+        """Whether a host, with its port if any, is reached by plain http: in trials on this machine alone."""
+        return self.loopback or host_of(authority) in self.name_map
+
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
     """Read the settings from an environment.

@@ -6,9 +6,9 @@ wrong is remembered for five minutes; how far references are followed is bounded
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
 
 from adapters.activitypub.actors import ACTOR_TYPES
@@ -79,8 +79,11 @@ class Documents:
         self._own = origin_of(own_origin)
         self._clock = clock
         self._failures: OrderedDict[str, tuple[FetchError, datetime]] = OrderedDict()
-        self._flights: dict[str, asyncio.Task[FetchedDocument]] = {}
+        # Apart, or posts that name each other as their authors would wait for each other.
+        self._flights = _Flights()
+        self._authors = _Flights()
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._keeping: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def fetch(self, uri: str, *, again: bool = False) -> FetchedDocument:
         """Fetch what `uri` names and append it, with its author before it when they are not known yet.
@@ -90,13 +93,7 @@ class Documents:
         failure = self._failures.get(uri)
         if failure is not None and not again and self._clock() < failure[1]:
             raise type(failure[0])(failure[0].reason)
-        flight = self._flights.get(uri)
-        if flight is None:
-            flight = asyncio.create_task(self._fetch(uri), name="fetch a document")
-            self._flights[uri] = flight
-            flight.add_done_callback(lambda done: self._land(uri, done))
-        # Shielded: whoever asked first may hang up without taking the others' answer away.
-        return await asyncio.shield(flight)
+        return await self._flights.join(uri, self._noting_failure)
 
     async def is_known(self, uri: str) -> bool:
         """Whether there is nothing to fetch: it means something here already, or is our own to say."""
@@ -120,30 +117,52 @@ class Documents:
 
     async def aclose(self) -> None:
         """Give up the fetches under way."""
-        flights = list(self._flights.values())
-        for flight in flights:
-            flight.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)
+        await self._flights.aclose()
+        await self._authors.aclose()
+
+    async def _noting_failure(self, uri: str) -> FetchedDocument:
+        try:
+            found = await self._fetch(uri)
+        except FetchError as problem:
+            self._failures[uri] = problem, self._clock() + FAILURE_FOR
+            self._failures.move_to_end(uri)
+            if len(self._failures) > FAILURES_MAX:
+                self._failures.popitem(last=False)
+            raise
+        self._failures.pop(uri, None)
+        return found
 
     async def _fetch(self, uri: str) -> FetchedDocument:
         found = await self._get(uri)
         if is_actor(found.document):
-            await self._store.save(keys_to_store(found), found)
+            await self._keep(found)
             return found
         author = _author_of(found.document)
         if author is not None:
             if not same_origin(author, found.final_url):
                 raise FetchRefused("The document is attributed to somebody of another origin.")
             if not await self._knows(author):
-                await self._fetch_author(author)
-        await self._store.keep(found.final_url, found.body, found.content_type, found.fetched_at)
+                await self._authors.join(author, self._fetch_author)
+        await self._keep(found)
         return found
 
-    async def _fetch_author(self, uri: str) -> None:
+    async def _fetch_author(self, uri: str) -> FetchedDocument:
         author = await self._get(uri)
         if not is_actor(author.document) or author.document["id"] != uri:
             raise FetchRefused("The document's author is no actor of that id.")
-        await self._store.save(keys_to_store(author), author)
+        await self._keep(author)
+        return author
+
+    async def _keep(self, found: FetchedDocument) -> None:
+        """One at a time of a URI: whether it differs from the last is seen before it is appended."""
+        lock = self._keeping.get(found.final_url)
+        if lock is None:
+            lock = self._keeping[found.final_url] = asyncio.Lock()
+        async with lock:
+            if is_actor(found.document):
+                await self._store.save(keys_to_store(found), found)
+            else:
+                await self._store.keep(found.final_url, found.body, found.content_type, found.fetched_at)
 
     async def _get(self, uri: str) -> FetchedDocument:
         host = origin_of(uri) or ""
@@ -153,26 +172,41 @@ class Documents:
         async with turns:
             return await self._fetcher.get_document(uri)
 
+
+class _Flights:
+    """What is being fetched, each URI once for all who ask."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[FetchedDocument]] = {}
+
+    async def join(self, uri: str, fetch: Callable[[str], Coroutine[Any, Any, FetchedDocument]]) -> FetchedDocument:
+        flight = self._tasks.get(uri)
+        if flight is None:
+            flight = self._tasks[uri] = asyncio.create_task(fetch(uri), name="fetch a document")
+            flight.add_done_callback(lambda done: self._land(uri, done))
+        # Shielded: whoever asked first may hang up without taking the others' answer away.
+        return await asyncio.shield(flight)
+
+    async def aclose(self) -> None:
+        flights = list(self._tasks.values())
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
+
     def _land(self, uri: str, flight: asyncio.Task[FetchedDocument]) -> None:
-        del self._flights[uri]
-        problem = None if flight.cancelled() else flight.exception()
-        if isinstance(problem, FetchError):
-            self._failures[uri] = problem, self._clock() + FAILURE_FOR
-            self._failures.move_to_end(uri)
-            if len(self._failures) > FAILURES_MAX:
-                self._failures.popitem(last=False)
-        else:
-            self._failures.pop(uri, None)
+        del self._tasks[uri]
+        if not flight.cancelled():
+            flight.exception()  # seen, also when everybody who asked has hung up
 
 
 def fetch_job(uri: str, why: str) -> Asked:
     """The job that fetches `uri`; `why` is for people, but for those of ANEW."""
-    return Asked(FETCH, uri, {"why": why}, lane=origin_of(uri) or "")
+    return Asked(FETCH, uri, {"why": why}, lane=_host(uri))
 
 
 def thread_job(uri: str) -> Asked:
     """The job that fetches `uri` and what it answers, upwards, until something is known."""
-    return Asked(THREAD, uri, lane=origin_of(uri) or "")
+    return Asked(THREAD, uri, lane=_host(uri))
 
 
 def referred_to_by(document: Json) -> Sequence[Asked]:
@@ -184,6 +218,10 @@ def referred_to_by(document: Json) -> Sequence[Asked]:
     asked = [fetch_job(uri, "mentioned") for uri in list(named)[:MENTIONED_MAX]]
     parent = parent_of(document)
     return asked if parent is None else [thread_job(parent), *asked]
+
+
+def _host(uri: str) -> str:
+    return (origin_of(uri) or "").partition("://")[2]
 
 
 def _author_of(document: Json) -> str | None:

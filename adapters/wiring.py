@@ -15,6 +15,7 @@ from adapters.activitypub.fetch import Fetcher
 from adapters.activitypub.guard import GuardedTransport, GuardPolicy
 from adapters.activitypub.remote_keys import RemoteKeys
 from adapters.activitypub.signatures_sign import SigningKey
+from adapters.activitypub.webfinger import WebFinger
 from adapters.bell import Bell
 from adapters.codec import Codec, Pepper
 from adapters.config import Settings
@@ -41,6 +42,7 @@ from adapters.postgres.seen_signatures import SeenSignatures
 from adapters.postgres.tokens import TokenCache, keep_current
 from adapters.postgres.users import UserStore
 from adapters.postgres.writer import GroupWriter
+from adapters.resolving import Resolver
 from adapters.tasks import end
 from domain.dispatch import Concept, Decided, Dispatch
 from projections.catalogue import PROJECTIONS
@@ -137,6 +139,8 @@ class Server:
         self.documents = Documents(
             fetcher, store, Known(self.reads, store).knows, own_origin=self.settings.origin, clock=self.now
         )
+        webfinger = WebFinger(fetcher, self.settings.is_plain)
+        self.resolver = Resolver(self.documents, webfinger, self.jobs, self.bell, self.settings.origin)
         try:
             async with self.reads.running(), self.refusals.running():
                 yield

@@ -199,3 +199,13 @@ def test_a_peer_that_does_not_answer_is_asked_again_later(settings: Settings, da
             owner.execute("NOTIFY daybook_jobs")
         done(settings)
     assert documents(settings) == [peer.actor, note]
+
+
+def test_posts_that_name_each_other_as_their_authors_come_to_nothing(settings: Settings, peer: Peer) -> None:
+    one = peer.publish("One")
+    other = peer.publish("Other", attributedTo=one)
+    peer.publish_again(one, attributedTo=other)
+    with working(settings):
+        ask(settings, fetch_job(one, "boosted"), fetch_job(other, "boosted"))
+        done(settings)
+    assert documents(settings) == []

@@ -41,7 +41,7 @@ from api.mastodon.relationships import (
     remove_from_followers,
     unfollow,
 )
-from api.mastodon.search import search
+from api.mastodon.search import search, search_accounts
 from api.mastodon.statuses import edit, publish, show_several, show_status, unpublish
 from api.mastodon.timelines import home_timeline, public_timeline
 from api.oauth import authorization_server, revoke, token
@@ -66,6 +66,7 @@ ROUTES: Sequence[HTTPRouteHandler] = (
     authorization_server,
     verify_credentials,
     lookup,
+    search_accounts,
     relationships,
     show_account,
     account_statuses,

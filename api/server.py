@@ -17,6 +17,7 @@ from adapters.postgres.oauth import OAuthStore
 from adapters.postgres.reads import Reads
 from adapters.postgres.tokens import TokenCache
 from adapters.postgres.users import UserStore
+from adapters.resolving import Resolver
 from domain.dispatch import Concept, Decided
 from projections.usage import Usage
 
@@ -93,6 +94,11 @@ class Book(Server, Protocol):
     @property
     def idempotency(self) -> Idempotency:
         """What was already asked for under a key."""
+        ...
+
+    @property
+    def resolver(self) -> Resolver:
+        """Looks elsewhere for what is not known here."""
         ...
 
     async def do(self, concept: Concept, command: Any, token: int | None = None) -> Decided:

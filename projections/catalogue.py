@@ -6,6 +6,7 @@ from projections import (
     blocks,
     bookmarks,
     conversations,
+    finding,
     follows,
     home,
     interpretation,
@@ -31,6 +32,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     pins.PROJECTION,
     conversations.PROJECTION,
     actor_documents.PROJECTION,
+    finding.PROJECTION,
 )
 
 KEYS = {table: key for projection in PROJECTIONS for table, key in projection.keys.items()}

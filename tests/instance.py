@@ -27,6 +27,7 @@ from tests.database import MASTER_KEY, Database
 from tests.federation.peer import Peer
 from tests.system.instance import free_port
 from workers.deliverer import deliver
+from workers.jobs import work
 from workers.projector import follow
 from workers.reactor import react
 
@@ -164,6 +165,7 @@ def running_instance(database: Database, redis_url: str, data: Path, *peers: Pee
         threading.Thread(target=instance.serve, name="serve"),
         threading.Thread(target=follow, args=(settings, stopping), name="project"),
         threading.Thread(target=react, args=(settings, stopping), name="react"),
+        threading.Thread(target=work, args=(settings, stopping), name="work"),
         threading.Thread(target=deliver, args=(settings, stopping), name="deliver"),
     ]
     for thread in threads:

@@ -103,6 +103,17 @@ class World:
         await self.server.users.add(User(number, name, None, "no password", "user", self.server.now(), None))
         return Person(number, name, self.client(await self.token(number)))
 
+    async def rename(self, person: Person, name: str) -> None:
+        """Change what somebody is called."""
+        await self.server.do(accounts, ChangeProfile(account=person.number, profile=Profile(display_name=name)))
+        await self.settled()
+
+    async def jobs(self) -> list[tuple[str, str]]:
+        """Kind and subject of the jobs that are asked for; nobody does them here."""
+        async with self.server.pool.connection() as connection:
+            cursor = await connection.execute("SELECT kind, subject FROM app.jobs ORDER BY kind, subject")
+            return [(row[0], row[1]) for row in await cursor.fetchall()]
+
     async def token(self, number: int, scopes: str = "read write follow push") -> dict[str, str]:
         """The header of a token of its own."""
         if self._app_id is None:

@@ -150,12 +150,12 @@ class Holds:
 
 def has(value: Any) -> Holds:
     """A list with this in it, or a text."""
-    return Holds(f"has {value!r}", lambda found: found != MISSING and value in found)
+    return Holds(f"has {value!r}", lambda found: isinstance(found, list | str) and value in found)
 
 
 def lacks(value: Any) -> Holds:
-    """A list or a text without this."""
-    return Holds(f"lacks {value!r}", lambda found: found != MISSING and value not in found)
+    """A list without this."""
+    return Holds(f"lacks {value!r}", lambda found: isinstance(found, list) and value not in found)
 
 
 class Row:

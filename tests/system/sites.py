@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,7 @@ class Site:
 
     async def settle_people(self, count: int) -> None:
         """Make accounts as `daybook account create` does, and a token for each beside the log-in page."""
+        await asyncio.to_thread(self.instance.ready)
         environ = {"DAYBOOK_DATA": str(self.data), "DAYBOOK_PORT": str(self.port), **self.settings}
         server = Server(attached(load_settings(environ)))
         async with server.running():
@@ -220,9 +222,8 @@ def running_sites(folder: Path, *names: str, people: int = PEOPLE) -> Iterator[l
     mapped = ",".join(f"{name}=127.0.0.1:{port}" for name, port in ports.items())
     sites = [Site(name, port, folder / name, mapped) for name, port in ports.items()]
     try:
-        for site in sites:
-            site.instance.ready()
-            asyncio.run(site.settle_people(people))
+        with ThreadPoolExecutor() as at_once:
+            list(at_once.map(lambda site: asyncio.run(site.settle_people(people)), sites))
         yield sites
     finally:
         for site in sites:

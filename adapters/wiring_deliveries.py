@@ -9,13 +9,14 @@ from datetime import datetime
 import psycopg
 import uvloop
 
-from adapters.activitypub.guard import GuardPolicy
+from adapters.activitypub.guard import GuardedStreams, GuardPolicy
 from adapters.activitypub.signatures_sign import SigningKey
 from adapters.codec import Codec
 from adapters.config import Settings
 from adapters.deliveries.deliverer import Deliverer, Pace
-from adapters.deliveries.posting import Poster, PostLimits, guarded
+from adapters.deliveries.posting import Poster, PostLimits
 from adapters.deliveries.signing import Signer
+from adapters.deliveries.streams import AsyncioDialler
 from adapters.master_key import load_master_key
 from adapters.postgres import secrets
 from adapters.wiring import utc_now
@@ -50,7 +51,8 @@ def run_deliverer(
         asyncio.get_running_loop().set_default_executor(
             ThreadPoolExecutor(RESOLVING_THREADS_MAX, thread_name_prefix="resolve")
         )
-        poster = Poster(guarded(policy), settings.origin, clock, limits)
+        streams = GuardedStreams(policy, dialler=AsyncioDialler())
+        poster = Poster(streams, settings.origin, clock, limits)
         deliverer = Deliverer(dsn, signer, poster, pace)
         delivering = asyncio.create_task(deliverer.run(), name="deliver")
         try:

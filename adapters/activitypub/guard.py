@@ -218,7 +218,6 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     Raises UrlRefused for what the policy forbids and httpx.TransportError for what the network does. `dialler` is given
     nothing but vetted addresses; `tls` is what peers' certificates are checked with (else the bundled authorities).
-    It slows down with the `connections` that it may hold at once.
     """
 
     def __init__(
@@ -228,13 +227,12 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         resolver: Resolver = resolve,
         dialler: httpcore.AsyncNetworkBackend | None = None,
         tls: ssl.SSLContext | None = None,
-        connections: int = CONNECTIONS_MAX,
     ) -> None:
         self._policy = policy
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls or httpx.create_ssl_context(trust_env=False),
-            max_connections=connections,
-            max_keepalive_connections=min(connections, IDLE_CONNECTIONS_MAX),
+            max_connections=CONNECTIONS_MAX,
+            max_keepalive_connections=IDLE_CONNECTIONS_MAX,
             keepalive_expiry=IDLE_S,
             network_backend=GuardedBackend(policy, resolver, dialler),
         )
@@ -262,6 +260,38 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close all connections."""
         await self._pool.aclose()
+
+
+class GuardedStreams:
+    """Bare connections that the guard dials, for deliveries, which speak HTTP/1.1 by themselves (docs/adr/0010).
+
+    `tls`, `resolver` and `dialler` as for GuardedTransport.
+    """
+
+    def __init__(
+        self,
+        policy: GuardPolicy,
+        *,
+        dialler: httpcore.AsyncNetworkBackend,
+        resolver: Resolver = resolve,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._policy = policy
+        self._tls = tls or httpx.create_ssl_context(trust_env=False)
+        self._backend = GuardedBackend(policy, resolver, dialler)
+
+    async def open(self, url: str, timeout_s: float) -> httpcore.AsyncNetworkStream:
+        """A new connection to where a canonical URL leads, over TLS where it says https.
+
+        `timeout_s` holds for connecting, and then for TLS again. Raises UrlRefused for what the policy forbids, and
+        httpcore's ConnectError and ConnectTimeout.
+        """
+        self._policy.check_url(url)
+        parts = httpx.URL(url)
+        host = parts.raw_host.decode("ascii")
+        port = parts.port or (PORT_HTTPS if parts.scheme == "https" else PORT_HTTP)
+        stream = await self._backend.connect_tcp(host, port, timeout_s)
+        return await stream.start_tls(self._tls, host, timeout_s) if parts.scheme == "https" else stream
 
 
 class _Body(httpx.AsyncByteStream):

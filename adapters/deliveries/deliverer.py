@@ -108,12 +108,12 @@ class Deliverer:
             await asyncio.sleep(LINGER_S)
 
     def _begin(self, leased: Leased) -> None:
-        transport = self._poster.take(leased.host)
+        lines = self._poster.take(leased.host)
 
         async def send(row: Due) -> Verdict:
             try:
                 headers = await self._signer.headers(row)
-                return await self._poster.post(transport, row.url, headers, row.body)
+                return await self._poster.post(lines, row.url, headers, row.body)
             except NoKey as problem:
                 return Verdict(Outcome.DROPPED, str(problem))
             except Unreadable:
@@ -126,7 +126,7 @@ class Deliverer:
             try:
                 return await turn.run()
             finally:
-                await self._poster.give_back(leased.host, transport)
+                await self._poster.give_back(leased.host, lines)
 
         turn = turn_of(leased, send, self._dice)
         task = asyncio.create_task(run(turn), name=f"deliver to {leased.host}")

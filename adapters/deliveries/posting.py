@@ -1,23 +1,23 @@
 """One POST to one inbox, through the guard; whatever comes of it is a verdict, never an exception."""
 
 import asyncio
-import ssl
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-import httpx
+import httpcore
 
 from adapters.activitypub.fetch import USER_AGENT
-from adapters.activitypub.guard import GuardedTransport, GuardPolicy, UrlRefused
+from adapters.activitypub.guard import GuardedStreams, UrlRefused
+from adapters.activitypub.urls import origin_of
+from adapters.deliveries.http1 import Answer, BrokenAnswer, Line, request_of
 from adapters.deliveries.judging import Outcome, Verdict, judged
 
-CONNECTIONS_PER_HOST_MAX: Final = 4
 IDLE_HOSTS_MAX: Final = 100
-ANSWER_BYTES_MAX: Final = 64 * 1024
+IDLE_S: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,91 +29,94 @@ class PostLimits:
     body_s: float = 2.0
 
 
-MakeTransport = Callable[[], GuardedTransport]
+@dataclass(slots=True)
+class HostLines:
+    """A host's connections that are free to be used, by origin, the last used last; with the time since they are."""
 
+    free: list[tuple[str, Line, float]] = field(default_factory=list[tuple[str, Line, float]])
 
-def guarded(policy: GuardPolicy) -> MakeTransport:
-    """Makes a small pool for one host; what is costly to make is shared."""
-    tls: ssl.SSLContext = httpx.create_ssl_context(trust_env=False)
-    return lambda: GuardedTransport(policy, tls=tls, connections=CONNECTIONS_PER_HOST_MAX)
+    async def aclose(self) -> None:
+        """Hang up."""
+        while self.free:
+            await self.free.pop()[1].aclose()
 
 
 class Poster:
-    """Posts to inboxes. A pool a host, because a pool slows down with the connections in it; some are kept for a while.
+    """Posts to inboxes. A host has as many connections as are used at once; some are kept for a while.
 
     `own_origin` names us to peers.
     """
 
     def __init__(
-        self, make: MakeTransport, own_origin: str, clock: Callable[[], datetime], limits: PostLimits | None = None
+        self, streams: GuardedStreams, own_origin: str, clock: Callable[[], datetime], limits: PostLimits | None = None
     ) -> None:
-        self._make = make
-        self._agent = f"{USER_AGENT} (+{own_origin}/)"
+        self._streams = streams
+        self._agent = {"User-Agent": f"{USER_AGENT} (+{own_origin}/)"}
         self._clock = clock
         self._limits = limits or PostLimits()
-        self._idle: OrderedDict[str, GuardedTransport] = OrderedDict()
-        timeout = httpx.Timeout(self._limits.total_s, connect=self._limits.connect_s)
-        self._extensions = {"timeout": timeout.as_dict()}
+        self._idle: OrderedDict[str, HostLines] = OrderedDict()
 
-    def take(self, host: str) -> GuardedTransport:
-        """A host's pool, which nobody else has meanwhile."""
-        return self._idle.pop(host, None) or self._make()
+    def take(self, host: str) -> HostLines:
+        """A host's lines, which nobody else has meanwhile."""
+        return self._idle.pop(host, None) or HostLines()
 
-    async def give_back(self, host: str, transport: GuardedTransport) -> None:
-        """Keep it for the next time, instead of the one that was not wanted for the longest."""
-        self._idle[host] = transport
+    async def give_back(self, host: str, lines: HostLines) -> None:
+        """Keep them for the next time, instead of those that were not wanted for the longest."""
+        if lines.free:
+            self._idle[host] = lines
         if len(self._idle) > IDLE_HOSTS_MAX:
-            _, oldest = self._idle.popitem(last=False)
-            await _close(oldest)
+            await self._idle.popitem(last=False)[1].aclose()
 
     async def aclose(self) -> None:
-        """Close all pools that were given back."""
+        """Hang up on all that were given back."""
         while self._idle:
-            await _close(self._idle.popitem()[1])
+            await self._idle.popitem()[1].aclose()
 
-    async def post(self, transport: GuardedTransport, url: str, headers: dict[str, str], body: bytes) -> Verdict:
-        """Send it, once more at once if the connection broke: peers close kept ones just when they are used again."""
+    async def post(self, lines: HostLines, url: str, headers: Mapping[str, str], body: bytes) -> Verdict:
+        """Send it; anew at once if a kept connection broke: peers close those just when they are used again."""
+        request = request_of(url, {**headers, **self._agent}, body)
         try:
             async with asyncio.timeout(self._limits.total_s):
-                try:
-                    return await self._sent(transport, url, headers, body)
-                except (httpx.NetworkError, httpx.ProtocolError) as problem:
-                    if isinstance(problem, httpx.ConnectError):
-                        raise
-                    return await self._sent(transport, url, headers, body)
+                kept = await self._kept(lines, url)
+                if kept is not None:
+                    with suppress(httpcore.NetworkError, BrokenAnswer):
+                        return await self._asked(lines, url, kept, request)
+                line = Line(await self._streams.open(url, self._limits.connect_s))
+                return await self._asked(lines, url, line, request)
         except UrlRefused as problem:
             return Verdict(Outcome.DROPPED, problem.reason)
-        except httpx.ConnectError as problem:
+        except (httpcore.ConnectError, httpcore.ConnectTimeout) as problem:
             return Verdict(Outcome.UNREACHABLE, f"cannot be reached: {problem}")
-        except httpx.TransportError as problem:
+        except (httpcore.NetworkError, BrokenAnswer) as problem:
             return Verdict(Outcome.TROUBLE, f"the connection failed: {problem}")
         except TimeoutError:
             return Verdict(Outcome.TROUBLE, f"did not answer within {self._limits.total_s:g} s")
 
-    async def _sent(self, transport: GuardedTransport, url: str, headers: dict[str, str], body: bytes) -> Verdict:
-        request = httpx.Request(
-            "POST", url, headers={**headers, "User-Agent": self._agent}, content=body, extensions=self._extensions
-        )
-        response = await transport.handle_async_request(request)
-        verdict = judged(response.status_code, response.headers.get("retry-after", ""), self._clock())
-        # Read so that the connection can be used again, but not for ever; the answer stands already.
-        with suppress(httpx.TransportError, TimeoutError):
-            try:
-                async with asyncio.timeout(self._limits.body_s):
-                    await _skim(response)
-            finally:
-                await response.aclose()
-        return verdict
+    async def _kept(self, lines: HostLines, url: str) -> Line | None:
+        """A free connection to where the URL leads; what has been free for too long or was ended goes."""
+        origin, since = origin_of(url), asyncio.get_running_loop().time() - IDLE_S
+        while lines.free:
+            held, line, at = lines.free.pop()
+            if held == origin and at >= since and line.quiet:
+                return line
+            await line.aclose()
+        return None
 
+    async def _asked(self, lines: HostLines, url: str, line: Line, request: bytes) -> Verdict:
+        reusable = False
+        try:
+            answer = await line.ask(request)
+            reusable = await self._skipped(line, answer)
+        finally:
+            if reusable:
+                lines.free.append((origin_of(url) or "", line, asyncio.get_running_loop().time()))
+            else:
+                await line.aclose()
+        return judged(answer.status, answer.retry_after, self._clock())
 
-async def _skim(response: httpx.Response) -> None:
-    received = 0
-    async for part in response.aiter_raw():
-        received += len(part)
-        if received > ANSWER_BYTES_MAX:
-            return
-
-
-async def _close(transport: GuardedTransport) -> None:
-    with suppress(httpx.TransportError, OSError):
-        await transport.aclose()
+    async def _skipped(self, line: Line, answer: Answer) -> bool:
+        # The answer stands already, however its body ends.
+        with suppress(httpcore.NetworkError, TimeoutError):
+            async with asyncio.timeout(self._limits.body_s):
+                return await line.skip(answer)
+        return False

@@ -211,7 +211,9 @@ def test_n06_nothing_but_the_guard_makes_an_http_client() -> None:
     assert importers <= {
         "adapters/activitypub/guard.py",
         "adapters/activitypub/fetch.py",
+        "adapters/deliveries/http1.py",
         "adapters/deliveries/posting.py",
+        "adapters/deliveries/streams.py",
         "workers/up.py",
     }
     assert makers == {"adapters/activitypub/guard.py: httpcore.AsyncConnectionPool"}

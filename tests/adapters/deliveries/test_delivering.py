@@ -141,13 +141,32 @@ def test_an_answer_without_end_is_an_answer(instance: Instance, inboxes: Inboxes
     assert len(inboxes.got) == 1
 
 
-def test_a_connection_that_breaks_is_tried_once_more_at_once(instance: Instance, inboxes: Inboxes) -> None:
-    replies = iter([Reply(0)])
+def test_a_kept_connection_that_breaks_costs_no_attempt(instance: Instance, inboxes: Inboxes) -> None:
+    replies = iter([Reply(), Reply(0)])
     inboxes.answer = lambda _: next(replies, Reply())
-    instance.put(BOB)
+    instance.put(BOB, body=b"first")
+    instance.put(BOB, body=b"second")
     with instance.delivering():
         until_settled(instance, inboxes)
-    assert len(inboxes.got) == 2 and instance.one("SELECT failures FROM app.delivery_hosts") == 0
+    assert [one.body for one in inboxes.got] == [b"first", b"second", b"second"] and inboxes.connections == 2
+
+
+def test_a_new_connection_that_breaks_is_the_host_s_trouble(instance: Instance, inboxes: Inboxes) -> None:
+    inboxes.answer = lambda _: Reply(0)
+    instance.put(BOB)
+    with instance.delivering():
+        inboxes.wait_until(lambda: instance.one("SELECT sum(attempt) FROM app.deliveries") == 1)
+    failures, words = instance.one("SELECT failures, last_error FROM app.delivery_hosts")
+    assert failures == 1 and words.startswith("the connection failed") and len(inboxes.got) == 1
+
+
+def test_connections_are_used_again(instance: Instance, inboxes: Inboxes) -> None:
+    with instance.delivering():
+        for number in range(20):
+            instance.put(BOB)
+            inboxes.wait_for(number + 1)
+        until_settled(instance, inboxes)
+    assert inboxes.connections == 1
 
 
 def test_a_sender_without_a_key_says_nothing(instance: Instance, inboxes: Inboxes) -> None:

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from adapters.activitypub.fetch_documents import FetchError, FetchGone, FetchRefused
@@ -24,8 +25,8 @@ from adapters.wiring import Server
 from workers.lives import live, until
 
 HANDS_MAX: Final = 16
-# Below the lease, so that nobody else takes what is still being done.
 JOB_S_MAX: Final = 90.0
+EXTEND_EVERY_S: Final = 10.0
 LOOK_EVERY_S: Final = 30.0
 LOOK_AGAIN_S: Final = 0.5
 _log = logging.getLogger("daybook.work")
@@ -66,7 +67,7 @@ class Hands:
     def __init__(self, server: Server, kinds: Mapping[str, Kind] = KINDS) -> None:
         self._server = server
         self._kinds = kinds
-        self._doing: set[asyncio.Task[None]] = set()
+        self._doing: dict[int, asyncio.Task[None]] = {}
         self._lanes: Counter[str] = Counter()
         self._woken = asyncio.Event()
 
@@ -77,6 +78,7 @@ class Hands:
         listener = Listener(settings.redis_url, lambda _: loop.call_soon_threadsafe(self._woken.set))
         listener.start()
         listening = asyncio.create_task(jobs.listen(settings.database_app_url, self._woken.set), name="listen for jobs")
+        extending = asyncio.create_task(self._extend(), name="extend leases")
         stopping = asyncio.create_task(self._stop(stopped), name="stop doing jobs")
         try:
             while not stopped.is_set():
@@ -84,12 +86,19 @@ class Hands:
                 await until(self._woken, wait_s)
                 self._woken.clear()
         finally:
-            await end(listening, stopping, *self._doing)
+            await end(listening, extending, stopping, *self._doing.values())
             await asyncio.to_thread(listener.stop)
 
     async def _stop(self, stopped: asyncio.Event) -> None:
         await stopped.wait()
         self._woken.set()
+
+    async def _extend(self) -> None:
+        """Keep what is under way ours; should that fail, somebody else may do it as well."""
+        while True:
+            await asyncio.sleep(EXTEND_EVERY_S)
+            with suppress(Unavailable):
+                await self._server.jobs.extend(self._doing)
 
     async def _take(self) -> float:
         """Begin what is due, as far as there are hands; gives how many seconds to wait before looking again."""
@@ -111,12 +120,13 @@ class Hands:
 
     def _begin(self, job: Job) -> None:
         task = asyncio.create_task(self._do(job), name=f"{job.kind} job")
-        self._doing.add(task)
+        self._doing[job.id] = task
         self._lanes[job.lane] += 1
         task.add_done_callback(lambda done: self._ended(job, done))
 
     def _ended(self, job: Job, task: asyncio.Task[None]) -> None:
-        self._doing.discard(task)
+        if self._doing.get(job.id) is task:
+            del self._doing[job.id]
         self._lanes[job.lane] -= 1
         if not self._lanes[job.lane]:
             del self._lanes[job.lane]

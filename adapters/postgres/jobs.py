@@ -18,7 +18,7 @@ from psycopg.types.json import Json
 from adapters.postgres.short_statements import Pool, ShortStatements
 
 CHANNEL: Final = "daybook_jobs"
-LEASE: Final = timedelta(minutes=2)
+LEASE: Final = timedelta(seconds=30)
 TRIES_MAX: Final = 8
 RETRY_FIRST: Final = timedelta(seconds=30)
 RETRY_MAX: Final = timedelta(hours=6)
@@ -65,6 +65,9 @@ _TAKE = """
         FOR UPDATE SKIP LOCKED
     ))
     RETURNING id, kind, subject, payload, lane, attempts, asked
+"""
+_EXTEND = """
+    UPDATE app.jobs SET leased_until = now() + %(lease)s WHERE id = ANY(%(ids)s) AND leased_until IS NOT NULL
 """
 _DONE = "DELETE FROM app.jobs WHERE id = %(id)s AND asked = %(asked)s"
 # Asked for meanwhile, or only put off.
@@ -166,7 +169,7 @@ class JobQueue:
     async def take(self, most: int, kinds: Collection[str], busy: Collection[str] = ()) -> list[Job]:
         """Up to `most` jobs that are due, of these kinds, at most four of a lane and none of the lanes that are busy.
 
-        They are ours for the length of the lease.
+        They are ours for the length of the lease, which is to be extended for what takes longer.
         """
         values = {
             "lease": self._lease,
@@ -178,6 +181,10 @@ class JobQueue:
         }
         async with self._sql.transaction() as connection, connection.cursor(row_factory=class_row(Job)) as cursor:
             return await (await cursor.execute(_TAKE, values)).fetchall()
+
+    async def extend(self, jobs: Collection[int]) -> None:
+        """They are still being done: the lease begins anew."""
+        await self._sql.run(_EXTEND, {"lease": self._lease, "ids": list(jobs)})
 
     async def done(self, job: Job) -> None:
         """It is done; asked for again meanwhile, it is due again."""

@@ -103,6 +103,14 @@ async def test_whoever_dies_leaves_the_job_to_others_when_the_lease_runs_out(poo
     assert await JobQueue(pool).take(10, KINDS) == []
 
 
+async def test_a_lease_that_is_extended_does_not_run_out(pool: Pool, jobs: JobQueue) -> None:
+    brief = JobQueue(pool, lease=timedelta())
+    await brief.ask(Asked("fetch", "u"))
+    (job,) = await brief.take(10, KINDS)
+    await jobs.extend([job.id])
+    assert await jobs.take(10, KINDS) == []
+
+
 async def test_a_failed_job_waits_longer_each_time_and_is_given_up_after_eight(
     jobs: JobQueue, owner: psycopg.Connection
 ) -> None:

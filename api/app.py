@@ -33,6 +33,8 @@ from api.mastodon.blocking import block, mute, unblock, unmute
 from api.mastodon.instance import instance_v1, instance_v2
 from api.mastodon.markers import markers, move_markers
 from api.mastodon.media import delete_media, describe_media, show_media, upload_media
+from api.mastodon.reaction_lists import bookmarks, favourites, show_favourited_by, show_reblogged_by
+from api.mastodon.reactions import bookmark, favourite, pin, reblog, unbookmark, unfavourite, unpin, unreblog
 from api.mastodon.relationships import (
     authorize_follow,
     follow,
@@ -43,6 +45,7 @@ from api.mastodon.relationships import (
 )
 from api.mastodon.search import search, search_accounts
 from api.mastodon.statuses import edit, publish, show_several, show_status, unpublish
+from api.mastodon.threads import context, history, mute_conversation, source, unmute_conversation
 from api.mastodon.timelines import home_timeline, public_timeline
 from api.oauth import authorization_server, revoke, token
 from api.oauth_clients import register_app, verify_app
@@ -89,6 +92,23 @@ ROUTES: Sequence[HTTPRouteHandler] = (
     show_status,
     edit,
     unpublish,
+    context,
+    source,
+    history,
+    favourite,
+    unfavourite,
+    reblog,
+    unreblog,
+    bookmark,
+    unbookmark,
+    pin,
+    unpin,
+    mute_conversation,
+    unmute_conversation,
+    show_favourited_by,
+    show_reblogged_by,
+    favourites,
+    bookmarks,
     upload_media,
     show_media,
     describe_media,

@@ -9,10 +9,8 @@ from typing import Any, LiteralString, NamedTuple
 from projections.accounts import COLUMNS
 from projections.query import Query
 from projections.status_queries import Slice
+from projections.toggles import CURSOR
 from projections.visibility import may_be_met, viewer_averse_to
-
-# `n` is the place among the facts of one position, of which there are fewer than 2^20.
-_CURSOR: LiteralString = "((since << 20) | n)"
 
 
 class AccountListing(NamedTuple):
@@ -86,5 +84,5 @@ def _listed(
 ) -> LiteralString:
     scan: LiteralString = "SELECT :cursor AS entry, :account AS account, :ends AS ends_at FROM :where"
     return (
-        scan.replace(":cursor", _CURSOR).replace(":account", account).replace(":ends", ends_at).replace(":where", where)
+        scan.replace(":cursor", CURSOR).replace(":account", account).replace(":ends", ends_at).replace(":where", where)
     )

@@ -6,8 +6,11 @@ from domain.bookmark import BookmarkEvent, PostBookmarked, PostUnbookmarked
 from projections import toggles
 from projections.fact import Fact
 from projections.rule import Projection, Row, on
+from projections.status_queries import Listing
 
-TABLES = toggles.intervals("bookmarks", "account", "status")
+TABLES = toggles.intervals("bookmarks", "account", "status") + (
+    "CREATE INDEX bookmarks_of_account ON bookmarks (account, :cursor) WHERE until IS NULL;"
+).replace(":cursor", toggles.CURSOR)
 
 
 def _turn(event: BookmarkEvent, fact: Fact, origin: str) -> Iterable[Row]:
@@ -25,3 +28,15 @@ RULES = (
 )
 
 PROJECTION = Projection("bookmarks", TABLES, {"bookmarks": toggles.key("account", "status")}, RULES)
+
+
+def bookmarks_of(account: int) -> Listing:
+    """What an account keeps, the latest first; entries are cursors."""
+    return Listing(
+        scan="""
+            SELECT :cursor AS entry, status FROM bookmarks WHERE account = %(viewer)s::bigint AND until IS NULL
+                AND :cursor < %(below)s::bigint AND :cursor > %(above)s::bigint""".replace(":cursor", toggles.CURSOR),
+        values={"viewer": account},
+        candidates="SELECT entry, status FROM scanned",
+        shown="status",
+    )

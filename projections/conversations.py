@@ -1,6 +1,7 @@
 """Conversations: who hears no more of which, a thread being named by its topmost post."""
 
 from collections.abc import Iterable
+from typing import LiteralString
 
 from domain.conversation import ConversationEvent, ConversationMuted, ConversationUnmuted
 from projections import toggles
@@ -25,3 +26,23 @@ RULES = (
 )
 
 PROJECTION = Projection("conversations", TABLES, {"conversation_mutes": toggles.key("account", "conversation")}, RULES)
+
+# How far up a thread is looked for what is muted; threads are deeper only when somebody makes them so.
+_HEIGHT_MAX: LiteralString = "200"
+
+# Who mutes nothing costs one look-up a statement.
+_MUTED: LiteralString = """
+    CASE WHEN (SELECT true FROM conversation_mutes WHERE account = :account AND until IS NULL LIMIT 1) THEN (
+        WITH RECURSIVE above AS (
+            SELECT s.id, s.in_reply_to_uri AS parent, 1 AS height
+            UNION
+            SELECT p.id, p.in_reply_to_uri, height + 1 FROM above JOIN statuses p ON p.uri = above.parent
+            WHERE height < :most)
+        SELECT true FROM above JOIN conversation_mutes m ON m.account = :account AND m.conversation = above.id
+        WHERE m.until IS NULL LIMIT 1)
+    END""".replace(":most", _HEIGHT_MAX)
+
+
+def muted_by(account: LiteralString) -> LiteralString:
+    """Whether the account in this expression mutes the thread of status `s`: true or NULL."""
+    return _MUTED.replace(":account", account)

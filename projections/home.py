@@ -14,7 +14,8 @@ from projections.status_queries import Listing
 from projections.visibility import viewer_follows
 
 TABLES = """
--- `via` says how it came ('self': one's own; 'follow': by following `cause`), `position` when.
+-- `via` says how it came ('self': one's own; 'follow': by following `cause`; 'boost': boosted by `cause`),
+-- `position` when.
 CREATE TABLE home (
     owner    bigint NOT NULL,
     entry    bigint NOT NULL,
@@ -60,7 +61,7 @@ def home_of(owner: int) -> Listing:
     """What shows in somebody's home today: an entry with a cause that holds, unless it answers a stranger.
 
     Answers show when they are the owner's, or go to the owner, to their own author, or to someone the owner follows
-    now (Mastodon: the home feed's filter of replies).
+    now (Mastodon: the home feed's filter of replies). Boosts show unless the owner wants none of the booster's.
     """
     return Listing(
         scan="""
@@ -69,7 +70,9 @@ def home_of(owner: int) -> Listing:
         values={"viewer": owner},
         candidates="""
             SELECT DISTINCT ON (entry) entry FROM scanned h
-            WHERE h.via = 'self' OR :followed
+            WHERE h.via = 'self' OR (:followed AND (h.via <> 'boost' OR (
+                SELECT w.reblogs FROM follow_wishes w
+                WHERE w.follower = %(viewer)s::bigint AND w.followee = h.cause) IS NOT FALSE))
             ORDER BY entry :order""".replace(":followed", viewer_follows("h.cause")),
         where="""(
             s.in_reply_to_uri IS NULL OR s.account = %(viewer)s::bigint

@@ -6,6 +6,8 @@ from domain.pin import PinEvent, PostPinned, PostUnpinned
 from projections import toggles
 from projections.fact import Fact
 from projections.rule import Projection, Row, on
+from projections.status_queries import Listing
+from projections.visibility import SHOWN_OF_AUTHOR
 
 TABLES = toggles.intervals("pins", "account", "status")
 
@@ -25,3 +27,14 @@ RULES = (
 )
 
 PROJECTION = Projection("pins", TABLES, {"pins": toggles.key("account", "status")}, RULES)
+
+
+def pinned_by(account: int, viewer: int | None) -> Listing:
+    """Those of an account's posts that it features, newest post first."""
+    return Listing(
+        scan="""
+            SELECT status AS entry FROM pins WHERE account = %(account)s::bigint AND until IS NULL
+                AND status < %(below)s::bigint AND status > %(above)s::bigint""",
+        values={"account": account, "viewer": viewer},
+        visible=SHOWN_OF_AUTHOR,
+    )

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from domain.account import AccountRegistered, Profile
+from domain.boost import PostBoosted
 from domain.post import Attachment, Mention, PostEdited, PostPublished
 from domain.text import MentionTarget, hashtag_url, to_html
 
@@ -162,14 +163,24 @@ def status_json(event: PostPublished) -> str:
             "visibility": event.visibility,
             "uri": event.uri,
             "url": event.url,
-            "reblog": None,
             "emojis": [],
             "card": None,
             "poll": None,
             "quote": None,
             "quotes_count": 0,
-            "reblogs_count": 0,
-            "favourites_count": 0,
+        }
+    )
+
+
+def boost_json(event: PostBoosted) -> str:
+    """What of a boost is its own: the inside of the Status that wraps the post."""
+    return inside(
+        {
+            "id": str(event.boost),
+            "created_at": api_time(event.boosted_at),
+            "visibility": event.visibility,
+            "uri": event.uri,
+            "url": event.uri,
         }
     )
 

@@ -5,10 +5,11 @@ what the viewer may not see drops out, so a page may be short although there is 
 on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import date
-from typing import LiteralString, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
+from projections.conversations import muted_by
 from projections.query import Query
 from projections.visibility import MAY_SEE, SHOWN
 
@@ -19,7 +20,10 @@ ID_MAX = 2**63 - 1
 
 
 class StatusRow(NamedTuple):
-    """A status as stored: the insides of its JSON and of its account's, and what is counted."""
+    """A status as stored: the insides of its JSON and of its account's, what is counted, and the viewer's own flags.
+
+    A boost has `reblog_of`, the post's id, and no revision.
+    """
 
     id: int
     account: int
@@ -36,6 +40,18 @@ class StatusRow(NamedTuple):
     following: int
     statuses: int
     last_status_at: date | None
+    reblogs: int = 0
+    favourites: int = 0
+    reblog_of: int | None = None
+    favourited: bool | None = None
+    reblogged: bool | None = None
+    bookmarked: bool | None = None
+    pinned: bool | None = None
+    muted: bool | None = None
+
+
+COLUMNS = len(StatusRow._fields)
+"""How many columns of a row are the StatusRow's."""
 
 
 class Slice(NamedTuple):
@@ -47,27 +63,40 @@ class Slice(NamedTuple):
     ascending: bool = False
 
 
-_COLUMNS: LiteralString = """
-    s.id, s.account, s.visibility, s.json, r.json, s.mentions, s.in_reply_to, s.in_reply_to_account, s.replies,
-    a.identity, a.profile, k.followers, k.following, k.statuses, k.last_status_at"""
+_STORED: LiteralString = """
+    s.id, s.account, s.visibility, s.json, coalesce(r.json, ''), s.mentions, s.in_reply_to, s.in_reply_to_account,
+    s.replies, a.identity, a.profile, k.followers, k.following, k.statuses, k.last_status_at, s.reblogs, s.favourites,
+    s.reblog_of, """
+_NOBODYS: LiteralString = "NULL::boolean, NULL::boolean, NULL::boolean, NULL::boolean, NULL::boolean"
+# True or NULL each. Scalar questions, each one look-up for each status that is shown.
+_VIEWERS: LiteralString = """
+    (SELECT true FROM favourites v
+        WHERE v.account = %(viewer)s::bigint AND v.status = s.id AND v.until IS NULL LIMIT 1),
+    (SELECT true FROM statuses v
+        WHERE v.account = %(viewer)s::bigint AND v.reblog_of = s.id AND v.deleted IS NULL AND v.local LIMIT 1),
+    (SELECT true FROM bookmarks v
+        WHERE v.account = %(viewer)s::bigint AND v.status = s.id AND v.until IS NULL LIMIT 1),
+    CASE WHEN s.account = %(viewer)s::bigint THEN (SELECT true FROM pins v
+        WHERE v.account = s.account AND v.status = s.id AND v.until IS NULL LIMIT 1) END,
+    :muted""".replace(":muted", muted_by("%(viewer)s::bigint"))
 _JOINS: LiteralString = """
-    JOIN status_revisions r ON r.status = s.id AND r.position = s.revision AND r.n = s.revision_n
+    LEFT JOIN status_revisions r ON r.status = s.id AND r.position = s.revision AND r.n = s.revision_n
     JOIN accounts a ON a.id = s.account
     JOIN account_counts k ON k.account = s.account"""
 
 
 def status(number: int, viewer: int | None) -> Query:
     """The StatusRow of one status, then its URI and its text as typed (None if remote); no row if not visible."""
-    select: LiteralString = "SELECT" + _COLUMNS + ", s.uri, r.text FROM statuses s" + _JOINS
+    select = "SELECT" + _columns(viewer) + ", s.uri, r.text FROM statuses s" + _JOINS
     return Query(
         select + " WHERE s.id = %(id)s::bigint AND" + MAY_SEE,
         {"id": number, "viewer": viewer},
     )
 
 
-def statuses(numbers: Sequence[int], viewer: int | None) -> Query:
+def statuses(numbers: Iterable[int], viewer: int | None) -> Query:
     """StatusRows of those of these that the viewer may see, in no order."""
-    select: LiteralString = "SELECT" + _COLUMNS + " FROM statuses s" + _JOINS
+    select = "SELECT" + _columns(viewer) + " FROM statuses s" + _JOINS
     return Query(
         select + " WHERE s.id = ANY(%(ids)s::bigint[]) AND" + MAY_SEE,
         {"ids": list(numbers), "viewer": viewer},
@@ -78,15 +107,16 @@ class Listing(NamedTuple):
     """A list of statuses, unsliced.
 
     `scan` reads rows with `entry` between %(above)s and %(below)s along an index; `candidates` narrows `scanned` down
-    to one row an entry, in the :order of entries; `where` says more about status `s`, `visible` which of them the
-    viewer gets (projections/visibility.py).
+    to one row an entry, in the :order of entries; `shown` is the column that is the status's id; `where` says more
+    about status `s`, `visible` which of them the viewer gets (projections/visibility.py).
     """
 
     scan: LiteralString
-    values: dict[str, int | None]
+    values: dict[str, Any]
     candidates: LiteralString = "SELECT entry FROM scanned"
     where: LiteralString = "true"
     visible: LiteralString = SHOWN
+    shown: LiteralString = "entry"
 
 
 # The page is cut before its parts are joined to it, so that only what is shown is fetched.
@@ -94,21 +124,29 @@ _PAGE: LiteralString = """
     WITH scanned AS (:scan ORDER BY entry :order LIMIT :most),
     candidate AS (:candidates),
     s AS (
-        SELECT s.* FROM candidate c JOIN statuses s ON s.id = c.entry
+        SELECT s.*, c.entry FROM candidate c JOIN statuses s ON s.id = c.:shown
         WHERE :visible AND :where
         ORDER BY c.entry :order LIMIT %(limit)s::bigint
     )
-    SELECT :columns FROM s :joins ORDER BY s.id :order"""
+    SELECT :columns, s.entry FROM s :joins ORDER BY s.entry :order"""
 _BOUNDARY: LiteralString = """
     WITH scanned AS (:scan ORDER BY entry :order LIMIT :most)
     SELECT entry FROM scanned ORDER BY entry :order OFFSET %(skipped)s::bigint"""
 
 
 def page(listing: Listing, part: Slice) -> Query:
-    """StatusRows of a page, in the order in which they are read: descending, unless the slice ascends."""
+    """StatusRows of a page, each followed by its cursor, in the order in which they are read.
+
+    That is descending, unless the slice ascends.
+    """
     sql = _PAGE.replace(":candidates", listing.candidates).replace(":where", listing.where)
-    sql = sql.replace(":visible", listing.visible).replace(":columns", _COLUMNS).replace(":joins", _JOINS)
+    sql = sql.replace(":visible", listing.visible).replace(":shown", listing.shown).replace(":joins", _JOINS)
+    sql = sql.replace(":columns", _columns(listing.values["viewer"]))
     return Query(_scanning(sql, listing, part), {**_bounds(listing, part), "limit": part.limit})
+
+
+def _columns(viewer: int | None) -> LiteralString:
+    return _STORED + (_NOBODYS if viewer is None else _VIEWERS)
 
 
 def boundary(listing: Listing, part: Slice) -> Query:
@@ -121,5 +159,5 @@ def _scanning(sql: LiteralString, listing: Listing, part: Slice) -> LiteralStrin
     return sql.replace(":scan", listing.scan).replace(":most", _SCAN_MAX).replace(":order", order)
 
 
-def _bounds(listing: Listing, part: Slice) -> dict[str, int | None]:
+def _bounds(listing: Listing, part: Slice) -> dict[str, Any]:
     return {**listing.values, "below": part.below, "above": part.above}

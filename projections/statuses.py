@@ -29,6 +29,8 @@ CREATE TABLE statuses (
     reblog_of           bigint,
     counted             boolean NOT NULL DEFAULT false,
     replies             bigint  NOT NULL DEFAULT 0,
+    favourites          bigint  NOT NULL DEFAULT 0,
+    reblogs             bigint  NOT NULL DEFAULT 0,
     revision            bigint  NOT NULL,
     revision_n          int     NOT NULL,
     has_media           boolean NOT NULL

@@ -8,12 +8,15 @@ from projections.visibility import SHOWN_OF_AUTHOR
 
 TABLES = """
 CREATE INDEX public_timeline ON statuses (id)
-    WHERE visibility = 'public' AND deleted IS NULL AND (in_reply_to_uri IS NULL OR in_reply_to_account = account);
+    WHERE visibility = 'public' AND deleted IS NULL AND reblog_of IS NULL
+        AND (in_reply_to_uri IS NULL OR in_reply_to_account = account);
 CREATE INDEX local_timeline ON statuses (id)
-    WHERE visibility = 'public' AND deleted IS NULL AND (in_reply_to_uri IS NULL OR in_reply_to_account = account)
+    WHERE visibility = 'public' AND deleted IS NULL AND reblog_of IS NULL
+        AND (in_reply_to_uri IS NULL OR in_reply_to_account = account)
         AND local;
 CREATE INDEX media_timeline ON statuses (id)
-    WHERE visibility = 'public' AND deleted IS NULL AND (in_reply_to_uri IS NULL OR in_reply_to_account = account)
+    WHERE visibility = 'public' AND deleted IS NULL AND reblog_of IS NULL
+        AND (in_reply_to_uri IS NULL OR in_reply_to_account = account)
         AND has_media;
 """
 
@@ -22,7 +25,8 @@ PROJECTION = Projection("timelines", TABLES, {})
 # The indexes' own condition, so that the planner takes them.
 _PUBLIC: LiteralString = """
     SELECT id AS entry, local FROM statuses
-    WHERE visibility = 'public' AND deleted IS NULL AND (in_reply_to_uri IS NULL OR in_reply_to_account = account)
+    WHERE visibility = 'public' AND deleted IS NULL AND reblog_of IS NULL
+        AND (in_reply_to_uri IS NULL OR in_reply_to_account = account)
         AND id < %(below)s::bigint AND id > %(above)s::bigint"""
 _OF_ACCOUNT: LiteralString = """
     SELECT id AS entry FROM statuses
@@ -45,12 +49,21 @@ def remote(viewer: int | None, *, only_media: bool = False) -> Listing:
     return Listing(_public(only_media), {"viewer": viewer}, candidates="SELECT entry FROM scanned WHERE NOT local")
 
 
-def of_account(account: int, viewer: int | None, *, without_replies: bool, only_media: bool = False) -> Listing:
-    """What an account has written, as this viewer may see it; answers to itself are no replies."""
+def of_account(
+    account: int,
+    viewer: int | None,
+    *,
+    without_replies: bool = False,
+    without_boosts: bool = False,
+    only_media: bool = False,
+) -> Listing:
+    """What an account has written and boosted, as this viewer may see it; answers to itself are no replies."""
     replies: LiteralString = "true"
     if without_replies:
         replies = "(s.in_reply_to_uri IS NULL OR s.in_reply_to_account = s.account)"
     scan = _OF_ACCOUNT + _WITH_MEDIA if only_media else _OF_ACCOUNT
+    if without_boosts:
+        scan += " AND reblog_of IS NULL"
     return Listing(scan, {"account": account, "viewer": viewer}, where=replies, visible=SHOWN_OF_AUTHOR)
 
 

@@ -19,6 +19,12 @@ CREATE TABLE :table (
 );
 """
 
+CURSOR: LiteralString = "(since << 20 | n)"
+"""Where an interval stands in lists, newest last: from the log, so that a rebuild gives it the same place.
+
+`n` is the place among the facts of one position, of which there are fewer than 2^20.
+"""
+
 # `kept` goes by the key alone: a fresh table has no statistics, and a join would be planned as a scan of all of it.
 _TURNS: LiteralString = """
 WITH turn AS (

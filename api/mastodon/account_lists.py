@@ -43,19 +43,19 @@ async def followed(
 @get("/api/v1/follow_requests", opt=needs("read:follows"))
 async def follow_requests(request: Request[Any, Any, Any], viewer: TheViewer, server: TheBook) -> Response[bytes]:
     """Who waits for the viewer's answer."""
-    return await _answered(request, server, viewer, account_lists.requests_to(viewer.account))
+    return await accounts_answered(request, server, viewer, account_lists.requests_to(viewer.account))
 
 
 @get("/api/v1/blocks", opt=needs("read:blocks"))
 async def blocked(request: Request[Any, Any, Any], viewer: TheViewer, server: TheBook) -> Response[bytes]:
     """Whom the viewer blocks."""
-    return await _answered(request, server, viewer, account_lists.blocked_by(viewer.account))
+    return await accounts_answered(request, server, viewer, account_lists.blocked_by(viewer.account))
 
 
 @get("/api/v1/mutes", opt=needs("read:mutes"))
 async def muted(request: Request[Any, Any, Any], viewer: TheViewer, server: TheBook) -> Response[bytes]:
     """Whom the viewer mutes, each with the time when that is over, or null."""
-    return await _answered(request, server, viewer, account_lists.muted_by(viewer.account), says_until=True)
+    return await accounts_answered(request, server, viewer, account_lists.muted_by(viewer.account), says_until=True)
 
 
 async def _of_another(
@@ -66,10 +66,10 @@ async def _of_another(
     profile: dict[str, Any] = msgspec.json.decode(f"{{{row.profile}}}")
     if profile["hide_collections"] and number != _id(viewer):
         return json("[]", headers)
-    return await _answered(request, server, viewer, listing)
+    return await accounts_answered(request, server, viewer, listing)
 
 
-async def _answered(
+async def accounts_answered(
     request: Request[Any, Any, Any],
     server: Book,
     viewer: Viewer | None,

@@ -15,7 +15,7 @@ from api.mastodon.lists import answered
 from api.mastodon.reading import current, id_in, json, up_to_now
 from api.params import params
 from api.server import Book, TheBook
-from projections import accounts, follows, timelines
+from projections import accounts, follows, pins, timelines
 from projections.accounts import AccountRow
 
 _encode = msgspec.json.encode
@@ -41,6 +41,7 @@ class StatusesAsked(msgspec.Struct, frozen=True):
     exclude_replies: bool = False
     only_media: bool = False
     pinned: bool = False
+    exclude_reblogs: bool = False
 
 
 @get("/api/v1/accounts/verify_credentials", opt=needs("profile", "read:accounts"))
@@ -92,16 +93,18 @@ async def account_statuses(
     viewer: AnyViewer,
     server: TheBook,
 ) -> Response[bytes]:
-    """What an account has written, as the viewer may see it. Nothing is pinned yet."""
+    """What an account has written and boosted, or features, as the viewer may see it."""
     number, asked = id_in(account_id), await params(request, StatusesAsked)
-    if asked.pinned:
-        headers = await current(server, viewer)
-        await account_row(server, number)
-        return json("[]", headers)
     await account_row(server, number)
     viewer_id = None if viewer is None else viewer.account
+    if asked.pinned:
+        return await answered(request, server, viewer, pins.pinned_by(number, viewer_id), next_when_full=True)
     listing = timelines.of_account(
-        number, viewer_id, without_replies=asked.exclude_replies, only_media=asked.only_media
+        number,
+        viewer_id,
+        without_replies=asked.exclude_replies,
+        without_boosts=asked.exclude_reblogs,
+        only_media=asked.only_media,
     )
     return await answered(request, server, viewer, listing, next_when_full=True)
 

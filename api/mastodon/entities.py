@@ -4,7 +4,7 @@ What is stored is never decoded: around it go counters, the account, and what de
 there; null only where Mastodon 4.7 has null, never for a list or an object.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Protocol
 
@@ -20,7 +20,12 @@ _ACCOUNT_ALWAYS = (
 _STATUS_ALWAYS = (
     '"application":null,"tagged_collections":[],"quote_approval":{"automatic":[],"manual":[],"current_user":"denied"}'
 )
-_FLAGS = ',"favourited":false,"reblogged":false,"muted":false,"bookmarked":false,"filtered":[]'
+# What a boost says itself: nothing.
+_BOOST_ALWAYS = (
+    '"content":"","spoiler_text":"","sensitive":false,"language":null,"edited_at":null,"in_reply_to_id":null,'
+    '"in_reply_to_account_id":null,"mentions":[],"tags":[],"emojis":[],"media_attachments":[],"card":null,"poll":null,'
+    '"quote":null,"quotes_count":0,"replies_count":0,"reblogs_count":0,"favourites_count":0'
+)
 _RELATIONSHIP_ALWAYS = '"domain_blocking":false,"endorsed":false,"note":""'
 
 _RELATION_FLAGS = (
@@ -68,14 +73,44 @@ def status(row: StatusRow, viewer: int | None) -> str:
 
 def status_inside(row: StatusRow, revision: str, viewer: int | None) -> str:
     """A Status without its braces, saying `revision`."""
-    flags = ""
-    if viewer is not None:
-        own = row.account == viewer and row.visibility != "direct"
-        flags = _FLAGS + ',"pinned":false' if own else _FLAGS
     return (
-        f'{row.json},{revision},"in_reply_to_id":{_id(row.in_reply_to)},'
+        f'{row.json},{revision},"reblog":null,"in_reply_to_id":{_id(row.in_reply_to)},'
         f'"in_reply_to_account_id":{_id(row.in_reply_to_account)},"replies_count":{row.replies},'
-        f'"mentions":[{row.mentions}],"account":{{{account_inside(row)}}},{_STATUS_ALWAYS}{flags}'
+        f'"reblogs_count":{row.reblogs},"favourites_count":{row.favourites},'
+        f'"mentions":[{row.mentions}],"account":{{{account_inside(row)}}},{_STATUS_ALWAYS}{_flags(row, viewer)}'
+    )
+
+
+def boost(row: StatusRow, post: StatusRow, viewer: int | None) -> str:
+    """The Status that wraps a boosted post; the viewer's flags are those of the post, and a boost is never pinned."""
+    flags = _flags(post._replace(account=0), viewer)
+    return (
+        f'{{{row.json},{_BOOST_ALWAYS},"reblog":{status(post, viewer)},"account":{{{account_inside(row)}}},'
+        f"{_STATUS_ALWAYS}{flags}}}"
+    )
+
+
+def statuses(rows: Iterable[StatusRow], posts: Mapping[int, StatusRow], viewer: int | None) -> list[str]:
+    """Statuses; what is boosted stands among `posts`, else the boost is left out."""
+    shown: list[str] = []
+    for row in rows:
+        if row.reblog_of is None:
+            shown.append(status(row, viewer))
+        elif row.reblog_of in posts:
+            shown.append(boost(row, posts[row.reblog_of], viewer))
+    return shown
+
+
+def _flags(row: StatusRow, viewer: int | None) -> str:
+    """What the viewer has done with it; nothing for anybody. Only their own posts could be pinned."""
+    if viewer is None:
+        return ""
+    pinned = ""
+    if row.account == viewer and row.visibility != "direct":
+        pinned = f',"pinned":{_boolean(row.pinned)}'
+    return (
+        f',"favourited":{_boolean(row.favourited)},"reblogged":{_boolean(row.reblogged)},'
+        f'"muted":{_boolean(row.muted)},"bookmarked":{_boolean(row.bookmarked)},"filtered":[]{pinned}'
     )
 
 
@@ -98,5 +133,5 @@ def _id(number: int | None) -> str:
     return "null" if number is None else f'"{number}"'
 
 
-def _boolean(value: bool) -> str:
+def _boolean(value: bool | None) -> str:
     return "true" if value else "false"

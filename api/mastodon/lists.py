@@ -3,10 +3,12 @@
 A page whose rows ran out because no more may be scanned at once still says where to go on, short or even empty.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Request, Response
 
+from adapters.postgres.reads import View
 from api.auth import Viewer
 from api.mastodon import entities
 from api.mastodon.reading import current, json
@@ -14,7 +16,7 @@ from api.pagination import link
 from api.pagination import page as asked_page
 from api.server import Book
 from projections import status_queries
-from projections.status_queries import ID_MAX, Listing, Slice, StatusRow
+from projections.status_queries import COLUMNS, ID_MAX, Listing, Slice, StatusRow
 
 
 async def answered(
@@ -35,27 +37,37 @@ async def answered(
         ascending=asked.ascending,
     )
     view = server.reads.view()
-    rows = [StatusRow._make(row) for row in await view.rows(status_queries.page(listing, part))]
+    rows = await view.rows(status_queries.page(listing, part))
     cut = None
     if len(rows) < part.limit:
         found = await view.row(status_queries.boundary(listing, part))
         cut = None if found is None else found[0]
     rows = asked.newest_first(rows)
-    first, last = _cursors(rows, part, cut)
+    first, last = _cursors([row[COLUMNS] for row in rows], part, cut)
     if next_when_full and len(rows) < part.limit and cut is None:
         last = None
     links = link(request, server.settings.origin, first=first, last=last)
     viewer_id = None if viewer is None else viewer.account
-    return json(entities.array([entities.status(row, viewer_id) for row in rows]), {**headers, **links})
+    return json(entities.array(await shown(view, rows, viewer_id)), {**headers, **links})
 
 
-def _cursors(rows: list[StatusRow], part: Slice, cut: int | None) -> tuple[int | None, int | None]:
+async def shown(view: View, rows: Sequence[tuple[Any, ...]], viewer: int | None) -> list[str]:
+    """Rows that begin with a StatusRow as Statuses, what they boost with them: one more query if there is any."""
+    found = [StatusRow._make(row[:COLUMNS]) for row in rows]
+    boosted = {row.reblog_of for row in found if row.reblog_of is not None}
+    posts: dict[int, StatusRow] = {}
+    if boosted:
+        posts = {row[0]: StatusRow._make(row) for row in await view.rows(status_queries.statuses(boosted, viewer))}
+    return entities.statuses(found, posts, viewer)
+
+
+def _cursors(entries: list[int], part: Slice, cut: int | None) -> tuple[int | None, int | None]:
     """Cursors for `prev` and `next`: the page's ends, or where scanning stopped.
 
     Not all that is known of the entry where it stopped need have been read: unless it is shown it comes again.
     """
-    first = rows[0].id if rows else None
-    last = rows[-1].id if rows else None
+    first = entries[0] if entries else None
+    last = entries[-1] if entries else None
     if cut is not None and part.ascending and first != cut:
         first = cut - 1
     if cut is not None and not part.ascending and last != cut:

@@ -18,6 +18,7 @@ from api.errors import Invalid, NotFound, Unprocessable
 from api.mastodon.accounts import acct_of
 from api.mastodon.attaching import MediaAttributes
 from api.mastodon.reading import current, id_in, up_to_now
+from api.mastodon.seen import one
 from api.server import Book
 from domain.post import (
     CHARACTERS_MAX,
@@ -30,7 +31,7 @@ from domain.post import (
     Visibility,
 )
 from domain.text import hashtags_in, mentions_in, without_controls
-from projections import accounts, rendering, status_queries
+from projections import accounts, rendering
 from projections.accounts import AccountRow
 from projections.status_queries import StatusRow
 
@@ -124,16 +125,16 @@ async def parent_of(draft: Draft, viewer: Viewer, server: Book) -> Parent | None
     """What the draft answers. Raises NotFound unless the viewer can see it, waiting only for what they wrote last."""
     if draft.in_reply_to_id is None:
         return None
-    query = status_queries.status(id_in(draft.in_reply_to_id), viewer.account)
-    row = await server.reads.view().row(query)
-    if row is None:
+    view, number = server.reads.view(), id_in(draft.in_reply_to_id)
+    found = await one(view, viewer, number)
+    if found is None:
         await current(server, viewer)
-        row = await server.reads.view().row(query)
-    if row is None:
+        found = await one(view, viewer, number)
+    if found is not None and found.row.reblog_of is not None:
+        found = await one(view, viewer, found.row.reblog_of)
+    if found is None:
         raise NotFound(_NO_PARENT)
-    *columns, uri, _ = row
-    status = StatusRow._make(columns)
-    return Parent(status.id, status.account, uri)
+    return Parent(found.row.id, found.row.account, found.uri)
 
 
 def publication(

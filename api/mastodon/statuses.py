@@ -9,15 +9,18 @@ from litestar.params import FromPath
 from api.auth import AnyViewer, TheViewer, Viewer, may_have, needs
 from api.errors import NotFound, Unprocessable
 from api.mastodon import attaching, entities, publishing
+from api.mastodon.lists import shown
 from api.mastodon.publishing import Draft
-from api.mastodon.reading import absent, current, id_in, ids_among, json
+from api.mastodon.reactions import unboosted
+from api.mastodon.reading import current, ids_among, json
+from api.mastodon.seen import Seen, changed, seen, seen_post, status_shown
 from api.params import params
 from api.server import Book, TheBook
 from domain import post as posts
 from domain.events import Refused
 from domain.post import DeletePost, PostEdited, PostPublished
 from projections import status_queries
-from projections.status_queries import StatusRow
+from projections.status_queries import COLUMNS, StatusRow
 
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 1_024
 TOGETHER_MAX = 20
@@ -71,23 +74,16 @@ async def show_several(request: Request[Any, Any, Any], viewer: AnyViewer, serve
         raise Unprocessable(f"At most {TOGETHER_MAX} statuses can be asked for at once")
     headers = await current(server, viewer)
     viewer_id = None if viewer is None else viewer.account
-    rows = await server.reads.view().rows(status_queries.statuses(numbers, viewer_id))
-    found = {row[0]: StatusRow._make(row) for row in rows}
-    return json(
-        entities.array([entities.status(found[number], viewer_id) for number in numbers if number in found]), headers
-    )
+    view = server.reads.view()
+    found = {row[0]: row for row in await view.rows(status_queries.statuses(numbers, viewer_id))}
+    rows = [found[number] for number in numbers if number in found]
+    return json(entities.array(await shown(view, rows, viewer_id)), headers)
 
 
 @get("/api/v1/statuses/{status_id:str}", opt=may_have("read:statuses"))
 async def show_status(status_id: FromPath[str], viewer: AnyViewer, server: TheBook) -> Response[bytes]:
     """One status, to whoever may see it."""
-    number = id_in(status_id)
-    headers = await current(server, viewer)
-    viewer_id = None if viewer is None else viewer.account
-    found = await server.reads.view().row(status_queries.status(number, viewer_id))
-    if found is None:
-        raise NotFound
-    return json(entities.status(StatusRow._make(found[:-2]), viewer_id), headers)
+    return await status_shown(server, viewer, await seen(server, viewer, status_id))
 
 
 @put("/api/v1/statuses/{status_id:str}", opt=needs("write:statuses"))
@@ -100,7 +96,10 @@ async def edit(
     """Say something else instead. Who sees it and what it answers never change."""
     draft = await params(request, Draft)
     publishing.refuse_what_is_missing(draft)
-    row, _, headers = await _own(server, viewer, id_in(status_id))
+    found = await _own(server, viewer, status_id)
+    row = found.row
+    if row.reblog_of is not None:
+        raise NotFound
     words = await publishing.said(draft, viewer, server)
     before = _decoded(row.revision)
     attachments = await attaching.claimed(server, viewer, draft.media_ids, row.id)
@@ -111,35 +110,36 @@ async def edit(
         assert isinstance(event, PostEdited), "editing edits"
         await attaching.remember(server, viewer, event.attachments)
         row = publishing.edited(row, event, server.settings.origin)
-    return json(entities.status(row, viewer.account), headers)
+    return changed(viewer, found, row)
 
 
 @delete("/api/v1/statuses/{status_id:str}", opt=needs("write:statuses"), status_code=200)
 async def unpublish(
     request: Request[Any, Any, Any], status_id: FromPath[str], viewer: TheViewer, server: TheBook
 ) -> Response[bytes]:
-    """Delete. The answer has the text as typed instead of its HTML, for writing it anew with the same pictures."""
+    """Delete. The answer has the text as typed instead of its HTML, for writing it anew with the same pictures.
+
+    A boost is taken back.
+    """
     asked = await params(request, Deletion)
-    row, text, headers = await _own(server, viewer, id_in(status_id))
+    found = await _own(server, viewer, status_id)
+    row = found.row
+    if row.reblog_of is not None:
+        return await unboosted(server, viewer, await seen_post(server, viewer, status_id))
     await server.do(posts, DeletePost(post=row.id, deleter=viewer.account), viewer.token)
     await server.media.release(row.id, for_good=asked.delete_media)
     left = {name: value for name, value in _decoded(row.revision).items() if name != "content"}
     row = row._replace(statuses=row.statuses - (row.visibility != "direct"))
-    revision = msgspec.json.encode({**left, "text": text}).decode()[1:-1]
-    return json("{" + entities.status_inside(row, revision, viewer.account) + "}", headers)
+    revision = msgspec.json.encode({**left, "text": found.text or ""}).decode()[1:-1]
+    return json("{" + entities.status_inside(row, revision, viewer.account) + "}", found.headers)
 
 
-async def _own(server: Book, viewer: Viewer, number: int) -> tuple[StatusRow, str, dict[str, str]]:
-    """A status of the viewer's own, its text as typed, and the headers of the answer. Raises NotFound, Unavailable."""
-    headers = await current(server, viewer)
-    found = await server.reads.view().row(status_queries.status(number, viewer.account))
-    if found is None:
-        raise absent(headers)
-    *columns, _, text = found
-    row = StatusRow._make(columns)
-    if row.account != viewer.account:
+async def _own(server: Book, viewer: Viewer, status_id: str) -> Seen:
+    """A status of the viewer's own. Raises NotFound, Unavailable."""
+    found = await seen(server, viewer, status_id)
+    if found.row.account != viewer.account:
         raise NotFound
-    return row, text or "", headers
+    return found
 
 
 async def _number(request: Request[Any, Any, Any], viewer: Viewer, server: Book) -> int:
@@ -156,7 +156,7 @@ async def _said_before(server: Book, viewer: Viewer, number: int) -> StatusRow |
     position, _ = await server.reads.head()
     await server.reads.caught_up(position)
     found = await server.reads.view().row(status_queries.status(number, viewer.account))
-    return None if found is None else StatusRow._make(found[:-2])
+    return None if found is None else StatusRow._make(found[:COLUMNS])
 
 
 def _decoded(inside: str) -> dict[str, Any]:

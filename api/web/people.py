@@ -21,7 +21,7 @@ from api.server import Book, TheBook
 from api.web.pages import ThePages
 from projections import accounts, status_queries, timelines
 from projections.accounts import AccountRow
-from projections.status_queries import ID_MAX, Slice, StatusRow
+from projections.status_queries import COLUMNS, ID_MAX, Slice, StatusRow
 
 HEADERS = {"Cache-Control": "public, max-age=15", **VARY}
 HANDLE_CHARACTERS_MAX = 64
@@ -38,9 +38,9 @@ async def profile_page(
         return _to_document(row.uri)
     below = asked_page(request).max_id
     part = Slice(below=ID_MAX if below is None else below, limit=SHOWN_MAX)
-    listing = timelines.of_account(row.id, None, without_replies=False)
+    listing = timelines.of_account(row.id, None, without_replies=False, without_boosts=True)
     found = await server.reads.view().rows(status_queries.page(listing, part))
-    posts = [_post(StatusRow._make(columns)) for columns in found]
+    posts = [_post(StatusRow._make(columns[:COLUMNS])) for columns in found]
     account = msgspec.json.decode(entities.account(row))
     return pages.answer(
         "profile.html",
@@ -62,6 +62,8 @@ async def post_page(
     if found is None or found[1] != author.id:
         raise NotFound
     *columns, uri, _ = found
+    if StatusRow._make(columns).reblog_of is not None:
+        raise NotFound
     if wants_document(request.headers.get("accept", "")):
         return _to_document(uri)
     return pages.answer("post.html", headers=HEADERS, post=_post(StatusRow._make(columns)))

@@ -5,20 +5,26 @@ from typing import Any
 from domain.account import AccountDeleted, AccountMoved
 from domain.block import AccountBlocked, AccountUnblocked
 from domain.bookmark import PostBookmarked, PostUnbookmarked
+from domain.boost import PostBoosted, PostUnboosted
 from domain.conversation import ConversationMuted, ConversationUnmuted
+from domain.favourite import PostFavourited, PostUnfavourited
 from domain.follow import FollowAdjusted
 from domain.mute import AccountMuted, AccountUnmuted
 from domain.pin import PostPinned, PostUnpinned
 from domain.post import Attachment, PostDeleted, PostEdited, PostPublished
 from tests.adapters.interpreter import peers
 from tests.adapters.interpreter.histories import History
-from tests.adapters.interpreter.peers import ALICE, BOB, LOCAL, PUBLIC, START
+from tests.adapters.interpreter.peers import ALICE, BOB, LOCAL, OURS, PUBLIC, START
 
 CAT = Attachment(url="https://our.test/media/cat.jpg", kind="image", media=1)
 
 
 class TimelineHistory(History):
     """As the interpreter's, but posts are addressed, mention and answer each other, and locals follow locals."""
+
+    def __init__(self, seed: int, length: int) -> None:
+        self.boosts: list[PostBoosted] = []
+        super().__init__(seed, length)
 
     def create(self) -> tuple[str, Any]:
         who = self.somebody()
@@ -97,7 +103,30 @@ class TimelineHistory(History):
         )
         return peers.local(f"relation:{who}:{other}", event)
 
+    def liked(self) -> tuple[str, Any]:
+        """Likes and boosts of posts of all visibilities, of posts deleted meanwhile, and of what is not there."""
+        who = LOCAL[self.one(ALICE, BOB)]
+        known = [number for uri, number in self.id_of.items() if "/n/" in uri]
+        posts = [*(post.post for post in self.own_posts[-4:]), *known[-2:], 1 << 40]
+        post, number = self.one(*posts), (len(self.log) + 10) << 16
+        stood = [boost for boost in self.boosts if boost.account == who]
+        if stood and self.random.random() < 0.3:
+            boost = self.one(*stood[-3:])
+            undone = PostUnboosted(boost=boost.boost, account=who, post=boost.post, uri=boost.uri)
+            return peers.local(f"boost:{who}:{boost.post}", undone)
+        if self.random.random() < 0.4:
+            uri = f"{OURS}/ap/users/{who}/statuses/{number}/activity"
+            visibility = self.one("public", "unlisted", "private")
+            boost = PostBoosted(boost=number, account=who, post=post, uri=uri, visibility=visibility, boosted_at=START)
+            self.boosts.append(boost)
+            return peers.local(f"boost:{who}:{post}", boost)
+        event = self.one(
+            *(PostFavourited(account=who, post=post, activity=f"{OURS}/likes/{number}") for _ in range(2)),
+            PostUnfavourited(account=who, post=post, activity=f"{OURS}/likes/{number}"),
+        )
+        return peers.local(f"favourite:{who}:{post}", event)
+
     def makers(self) -> list[Any]:
         """More of one's own, so that edits and deletions meet within one batch."""
         makers = [(make, weight * 4 if make == self.own_post else weight) for make, weight in super().makers()]
-        return [*makers, (self.kept, 12), (self.related, 12)]
+        return [*makers, (self.kept, 8), (self.related, 12), (self.liked, 16)]

@@ -18,7 +18,9 @@ from adapters.wiring import Server
 from api.app import create_routes
 from api.cors import Edge
 from domain import account as accounts
+from domain import block as blocks
 from domain.account import ChangeProfile, Profile, RegisterAccount
+from domain.block import BlockAccount
 from tests.database import MASTER_KEY, Database
 from workers.projector import follow
 
@@ -124,6 +126,12 @@ class World:
             hash_of(secret), app=self._app_id, account=number, scopes=scopes.split(), now=self.server.now()
         )
         return {"Authorization": f"Bearer {secret}"}
+
+    async def block(self, person: Person, other: int) -> None:
+        """Let somebody block an account."""
+        activity = f"{ORIGIN}/ap/users/{person.id}/blocks/{self.server.ids.next()}"
+        await self.server.do(blocks, BlockAccount(blocker=person.number, blocked=other, activity=activity))
+        await self.settled()
 
     async def settled(self) -> None:
         """Wait until everything that was written is projected."""

@@ -1,0 +1,67 @@
+"""One status as its viewer sees it, and the Status that answers when they have done something with it."""
+
+from typing import NamedTuple
+
+from litestar import Response
+
+from adapters.postgres.reads import View
+from api.auth import Viewer
+from api.errors import NotFound
+from api.mastodon import entities
+from api.mastodon.lists import shown
+from api.mastodon.reading import absent, current, id_in, json
+from api.server import Book
+from projections import status_queries
+from projections.status_queries import COLUMNS, StatusRow
+
+
+class Seen(NamedTuple):
+    """A status that the viewer may see; `text` is as typed, None if remote; `headers` are those of the answer."""
+
+    row: StatusRow
+    uri: str
+    text: str | None
+    headers: dict[str, str]
+
+
+async def seen(server: Book, viewer: Viewer | None, status_id: str) -> Seen:
+    """The status that a path names. Raises NotFound, Unavailable."""
+    number = id_in(status_id)
+    headers = await current(server, viewer)
+    found = await one(server.reads.view(), viewer, number)
+    if found is None:
+        raise absent(headers)
+    return found._replace(headers=headers)
+
+
+async def seen_post(server: Book, viewer: Viewer | None, status_id: str) -> Seen:
+    """The same, but of a boost the post: who does something with a boost means that. Raises NotFound, Unavailable."""
+    found = await seen(server, viewer, status_id)
+    if found.row.reblog_of is None:
+        return found
+    post = await one(server.reads.view(), viewer, found.row.reblog_of)
+    if post is None:
+        raise NotFound
+    return post._replace(headers=found.headers)
+
+
+async def one(view: View, viewer: Viewer | None, number: int) -> Seen | None:
+    """The status with this id, if it is there and for the viewer to see, without waiting."""
+    found = await view.row(status_queries.status(number, None if viewer is None else viewer.account))
+    if found is None:
+        return None
+    uri, text = found[COLUMNS:]
+    return Seen(StatusRow._make(found[:COLUMNS]), uri, text, {})
+
+
+async def status_shown(server: Book, viewer: Viewer | None, found: Seen) -> Response[bytes]:
+    """A status, with what it boosts."""
+    rendered = await shown(server.reads.view(), [found.row], None if viewer is None else viewer.account)
+    if not rendered:
+        raise NotFound
+    return json(rendered[0], found.headers)
+
+
+def changed(viewer: Viewer, found: Seen, row: StatusRow) -> Response[bytes]:
+    """The Status as it is after what was just decided."""
+    return json(entities.status(row, viewer.account), found.headers)

@@ -1,0 +1,137 @@
+"""Boosts: posts passed on. A boost is a status of its own, with `reblog_of`, the post's id; `deleted` is its undoing.
+
+A boost goes with its post: whichever of undoing and deletion came first is when it ended.
+"""
+
+from collections.abc import Iterable
+from typing import LiteralString
+
+from domain.boost import PostBoosted, PostUnboosted
+from domain.post import PostDeleted
+from projections.account_lists import AccountListing
+from projections.fact import Fact
+from projections.home import LOCAL_FOLLOWER
+from projections.rendering import boost_json
+from projections.rule import Projection, Row, on
+from projections.visibility import MAY_SEE, viewer_averse_to
+
+TABLES = """
+CREATE INDEX boosts_of_status ON statuses (reblog_of, id) WHERE reblog_of IS NOT NULL;
+CREATE INDEX boosts_by_account ON statuses (account, reblog_of)
+    WHERE reblog_of IS NOT NULL AND deleted IS NULL AND local;
+"""
+
+_BOOST = (
+    "position bigint, n int, id bigint, account bigint, post bigint, uri text, visibility text, local boolean, "
+    "posted_on date, json text"
+)
+
+# Reads `ended`: (id, position) of boosts. What counted until now counts no more.
+_END: LiteralString = """
+    open AS (
+        SELECT b.id, b.account, b.reblog_of, b.deleted FROM statuses b
+        WHERE b.id = ANY (ARRAY(SELECT id FROM ended)) AND b.reblog_of IS NOT NULL
+    ),
+    gone AS (
+        UPDATE statuses b SET deleted = least(b.deleted, e.position) FROM ended e
+        WHERE b.id = e.id AND b.id = ANY (ARRAY(SELECT id FROM open))
+    ),
+    lost AS (
+        UPDATE statuses p SET reblogs = p.reblogs - o.boosts
+        FROM (SELECT reblog_of, count(*) AS boosts FROM open WHERE deleted IS NULL GROUP BY reblog_of) o
+        WHERE p.id = o.reblog_of AND p.id = ANY (ARRAY(SELECT reblog_of FROM open))
+    )
+    UPDATE account_counts c SET statuses = c.statuses - o.boosts
+    FROM (SELECT account, count(*) AS boosts FROM open WHERE deleted IS NULL GROUP BY account) o
+    WHERE c.account = o.account AND c.account = ANY (ARRAY(SELECT account FROM open))
+    """
+
+
+def _boost(event: PostBoosted, fact: Fact, origin: str) -> Iterable[Row]:
+    local, posted_on = fact.because is None, event.boosted_at.date()
+    head = fact.position, fact.n, event.boost, event.account, event.post, event.uri, event.visibility
+    yield *head, local, posted_on, boost_json(event)
+
+
+def _end(event: PostUnboosted, fact: Fact, origin: str) -> Iterable[Row]:
+    yield fact.position, event.boost
+
+
+def _deletion(event: PostDeleted, fact: Fact, origin: str) -> Iterable[Row]:
+    yield fact.position, event.post
+
+
+RULES = (
+    on(
+        PostBoosted,
+        "a boost is a status, of a post that may be passed on, and both accounts' counters say so",
+        _BOOST,
+        _boost,
+        """
+        WITH added AS (
+            INSERT INTO statuses (id, account, uri, visibility, local, published, deleted, posted_on, json, reblog_of,
+                revision, revision_n, has_media)
+            SELECT f.id, f.account, f.uri, f.visibility, f.local, f.position, p.deleted, f.posted_on, f.json, f.post,
+                f.position, f.n, false
+            FROM fact f CROSS JOIN LATERAL (SELECT * FROM statuses s WHERE s.id = f.post LIMIT 1) p
+            WHERE p.reblog_of IS NULL AND p.published <= f.position
+                AND (p.visibility IN ('public', 'unlisted') OR (p.visibility = 'private' AND p.account = f.account))
+            ON CONFLICT DO NOTHING
+            RETURNING account, reblog_of, posted_on, deleted
+        ),
+        counted AS (
+            UPDATE statuses p SET reblogs = p.reblogs + a.boosts
+            FROM (SELECT reblog_of, count(*) AS boosts FROM added WHERE deleted IS NULL GROUP BY reblog_of) a
+            WHERE p.id = a.reblog_of AND p.id = ANY (ARRAY(SELECT post FROM fact))
+        )
+        INSERT INTO account_counts (account, statuses, last_status_at)
+        SELECT account, count(*) FILTER (WHERE deleted IS NULL), max(posted_on) FROM added GROUP BY account
+        ON CONFLICT (account) DO UPDATE SET statuses = account_counts.statuses + excluded.statuses,
+            last_status_at = greatest(account_counts.last_status_at, excluded.last_status_at)
+        """,
+        """
+        INSERT INTO home (owner, entry, via, cause, position)
+        SELECT account, id, 'self', account, position FROM fact
+        WHERE local AND (SELECT true FROM statuses b WHERE b.id = fact.id AND b.published = fact.position)
+        UNION ALL
+        SELECT f.follower, e.id, 'boost', e.account, e.position
+        FROM fact e JOIN follows f ON f.followee = e.account AND f.stage = 'following'
+            AND f.since <= e.position AND (f.until IS NULL OR f.until > e.position)
+        WHERE :local_follower AND (SELECT true FROM statuses b WHERE b.id = e.id AND b.published = e.position)
+        ON CONFLICT DO NOTHING
+        """.replace(":local_follower", LOCAL_FOLLOWER),
+    ),
+    on(
+        PostUnboosted,
+        "a boost is undone",
+        "position bigint, id bigint",
+        _end,
+        """
+        WITH ended AS (SELECT id, min(position) AS position FROM fact GROUP BY id), :end
+        """.replace(":end", _END),
+    ),
+    on(
+        PostDeleted,
+        "a post takes its boosts along",
+        "position bigint, id bigint",
+        _deletion,
+        """
+        WITH ended AS (
+            SELECT b.id, min(f.position) AS position FROM fact f JOIN (
+                SELECT id, reblog_of FROM statuses WHERE reblog_of = ANY (ARRAY(SELECT id FROM fact))) b
+            ON b.reblog_of = f.id GROUP BY b.id
+        ), :end
+        """.replace(":end", _END),
+    ),
+)
+
+PROJECTION = Projection("boosts", TABLES, {}, RULES)
+
+
+def reblogged_by(status: int, viewer: int | None) -> AccountListing:
+    """Who boosted a status, as far as the viewer may see the boost, but for whom they have nothing to do with."""
+    scan: LiteralString = """
+        SELECT s.id AS entry, s.account, NULL::timestamptz AS ends_at FROM statuses s
+        WHERE s.reblog_of = %(status)s::bigint AND :seen AND :averse IS NULL"""
+    scan = scan.replace(":seen", MAY_SEE).replace(":averse", viewer_averse_to("s.account"))
+    return AccountListing(scan, {"status": status, "viewer": viewer})

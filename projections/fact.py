@@ -18,6 +18,10 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     `actor` is who acted and `object` what was acted on, as ids: a post (also for a favourite, a pin and a boost, whose
     own id is in its event), or for a follow, a block and a move the other account, for an account both itself. They are
     given with any other verdict too, as far as they are known: the repeated Follow of a "duplicate" can be answered.
+
+    `delivered` is false for what a fetch brought: it may be read, but comes into nobody's home, and nobody is told of
+    it. When its delivery comes after all, the post is published `again`: that goes where deliveries go, and changes
+    nothing of what the post is and says.
     """
 
     position: int
@@ -30,3 +34,5 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     because: bytes | None
     verdict: str
     event: Event | None = None
+    delivered: bool = True
+    again: bool = False

@@ -31,7 +31,8 @@ LOCAL_FOLLOWER: LiteralString = "f.follower & 32768 = 0"
 
 
 def _entry(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
-    yield fact.position, event.post, event.author, event.visibility == "direct", fact.because is None
+    if fact.delivered:
+        yield fact.position, event.post, event.author, event.visibility == "direct", fact.because is None
 
 
 RULES = (

@@ -63,6 +63,8 @@ _STATUS = (
     "position bigint, n int, id bigint, account bigint, uri text, visibility text, local boolean, posted_on date, "
     "json text, in_reply_to_uri text, has_media boolean"
 )
+AGAIN_FROM = 10_000
+"""Ordinals beyond all that one delivery names."""
 _REVISION = "position bigint, n int, status bigint, json text, text text, spoiler_text text, has_media boolean"
 _AUDIENCE = "position bigint, status bigint, uri text, ordinal int, mentioned boolean"
 
@@ -75,6 +77,8 @@ def _status(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
 
 
 def _revision(event: PostPublished | PostEdited, fact: Fact, origin: str) -> Iterable[Row]:
+    if fact.again:
+        return
     rendered = revision_json(event, origin)
     yield fact.position, fact.n, event.post, rendered, event.text, event.spoiler_text, bool(event.attachments)
 
@@ -82,7 +86,9 @@ def _revision(event: PostPublished | PostEdited, fact: Fact, origin: str) -> Ite
 def _audience(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
     mentioned = list(dict.fromkeys(mention.uri for mention in event.mentions))
     addressed = [uri for uri in dict.fromkeys(event.audience) if uri not in mentioned]
-    for ordinal, uri in enumerate([*mentioned, *addressed]):
+    # Its delivery may name more whom it is for; whom it mentions was said when it was fetched.
+    first = AGAIN_FROM if fact.again else 0
+    for ordinal, uri in enumerate([*mentioned, *addressed], first):
         yield fact.position, event.post, uri, ordinal, ordinal < len(mentioned)
 
 

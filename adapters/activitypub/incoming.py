@@ -12,6 +12,7 @@ from typing import Final
 from adapters.activitypub import toggles
 from adapters.activitypub.activity import Activity, Parts, check_id, decoded, object_id
 from adapters.activitypub.actors import ACTOR_TYPES, account_of
+from adapters.activitypub.kinds import POST_TYPES, as_note
 from adapters.activitypub.notes import Delivery, edited, is_vote, parent_of, published
 from adapters.activitypub.shapes import Json, as_object, many, moment, objects, reference, too_long, type_of
 from adapters.activitypub.unfit import Unfit
@@ -65,7 +66,9 @@ class Translator:
         document = decoded(event.raw)
         if document.get("id") != event.uri:
             raise Unfit(refused("id is not where it was fetched from"))
-        kind = type_of(document, ACTOR_TYPES)
+        kind = type_of(document, ACTOR_TYPES | POST_TYPES)
+        if kind in POST_TYPES:
+            return _fetched_post(document, kind, event)
         if kind not in ACTOR_TYPES:
             raise Unfit(not_understood(f"document of {kind or 'no type'}"))
         account = account_of(document, event.uri, event.fetched_at)
@@ -101,16 +104,30 @@ class Translator:
 
 def _create(activity: Activity) -> Parts:
     note, uri = _note(activity)
-    post = published(note, activity.body, uri, activity.delivery)
-    updated = moment(note.get("updated"), activity.delivery.received_at)
+    return _post(note, activity.body, uri, activity.delivery)
+
+
+def _post(note: Json, activity: Json, uri: str, delivery: Delivery) -> Parts:
+    post = published(note, activity, uri, delivery)
     return {
         "kind": topic_of(post),
         "object": uri,
         "parent": post.in_reply_to_uri,
-        "updated": updated,
+        "updated": moment(note.get("updated"), delivery.received_at),
         "visibility": post.visibility,
         "event": post,
     }
+
+
+def _fetched_post(document: Json, kind: str, event: DocumentFetched) -> Parts:
+    """A post as its own server gave it, by somebody of that server; nobody was sent it (federation §14.1)."""
+    author = _author(document)
+    if too_long(event.uri) or origin_of(event.uri) is None:
+        raise Unfit(refused("id is no usable address"))
+    if author is None or too_long(author) or origin_of(author) != origin_of(event.uri):
+        raise Unfit(refused("not attributed to somebody of its own origin"))
+    note = _as_note(document, kind, event.uri, author, "document")
+    return {**_post(note, {}, event.uri, Delivery(author, event.fetched_at, None)), "actor": author, "delivered": False}
 
 
 def _update(activity: Activity) -> Parts:
@@ -135,20 +152,24 @@ def _note(activity: Activity) -> tuple[Json, str]:
     note = as_object(members)
     if note is None:
         raise Unfit(refused("object not embedded" if members else "no object"))
-    kind = type_of(note, frozenset({"Note"}))
-    if kind != "Note":
+    kind = type_of(note, POST_TYPES)
+    if kind not in POST_TYPES:
         raise Unfit(not_understood(f"{activity.type} of {kind or 'no type'}"))
-    if _is_vote(note):
-        raise Unfit(not_understood(f"{activity.type} of a vote"))
     uri = note.get("id")
     if not isinstance(uri, str) or not uri:
         raise Unfit(refused("object without id"))
     check_id(uri, activity.origin, "object id")
     if _author(note) != activity.actor:
         raise Unfit(refused("not attributed to its actor"))
-    if uri == activity.actor or parent_of(note) == uri:
+    return _as_note(note, kind, uri, activity.actor, activity.type), uri
+
+
+def _as_note(found: Json, kind: str, uri: str, author: str, what: str) -> Json:
+    if kind == "Note" and is_vote(found):
+        raise Unfit(not_understood(f"{what} of a vote"))
+    if uri == author or parent_of(found) == uri:
         raise Unfit(refused("refers to itself"))
-    return note, uri
+    return as_note(found, kind)
 
 
 def _delete(activity: Activity) -> Parts:

@@ -42,9 +42,6 @@ _FOLLOWERS: Final = re.compile(r"/followers(?:/[^/?#]*)?\Z")
 _BLANK: Final = "\u200b\u200c\u200d\u2060\ufeff"
 
 
-POST_TYPES: Final = frozenset({"Note"})
-
-
 class Delivery(msgspec.Struct, frozen=True):
     """How a Note came: signed by whom, when, into whose inbox (the actor's URI; None for the shared one)."""
 

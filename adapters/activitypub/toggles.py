@@ -6,7 +6,8 @@ Whether it stands already is the interpreter's to know. Federation §11, securit
 from typing import Final
 
 from adapters.activitypub.activity import LIKE_TYPES, Activity, Parts, check_id, inner_of, object_id, single_object
-from adapters.activitypub.notes import POST_TYPES, visibility_of
+from adapters.activitypub.kinds import POST_TYPES
+from adapters.activitypub.notes import visibility_of
 from adapters.activitypub.unfit import Unfit
 from adapters.interpreter.claims import UNDO, refused
 from domain.block import AccountBlocked, AccountUnblocked

@@ -27,6 +27,8 @@ from projections.fact import APPLIED, Fact
 
 _logger = logging.getLogger(__name__)
 ReadBack = Callable[[Sequence[int]], Iterable[Recorded]]
+# What a post says, which a newer document of it says anew.
+_SAID = tuple({*PostPublished.__struct_fields__} & {*PostEdited.__struct_fields__} - {"post", "author", "edited_at"})
 _WITH_ID = frozenset({"account.registered", "post.published", "post.boosted"})
 
 
@@ -137,6 +139,8 @@ def _fact(placed: Placed, bodies: Mapping[int, Event | None]) -> Fact:
         because=claim.because,
         verdict=verdict,
         event=event,
+        delivered=outcome.delivered,
+        again=outcome.again,
     )
 
 
@@ -150,8 +154,12 @@ def _with_ids(event: Event | None, claim: Claim, outcome: Outcome) -> Event | No
             return ProfileChanged(
                 account=outcome.object, profile=profile, actor_type=kind, endpoints=endpoints, changed_at=claim.at
             )
-        case PostPublished():
+        case PostPublished() if outcome.kind == "post.published":
             return msgspec.structs.replace(event, post=outcome.object, author=outcome.actor, in_reply_to=outcome.parent)
+        case PostPublished():
+            assert claim.updated is not None, "an edit has a time"
+            said = {field: getattr(event, field) for field in _SAID}
+            return PostEdited(post=outcome.object, author=outcome.actor, edited_at=claim.updated, **said)
         case PostEdited():
             return msgspec.structs.replace(event, post=outcome.object, author=outcome.actor)
         case _:

@@ -66,6 +66,7 @@ def _create(claim: Claim, position: int, state: State) -> Settled:
         owner=author,
         object=None,
         since=position,
+        delivered=claim.delivered,
         updated=claim.updated,
         visibility=claim.visibility,
     )
@@ -79,20 +80,28 @@ def _create(claim: Claim, position: int, state: State) -> Settled:
 def _created_again(claim: Claim, state: State, author: int, known: Known) -> Outcome:
     """Only what a fetch has brought before its delivery is no repeat."""
     assert claim.object is not None, "a Create names its object"
-    if known.kind != "post":
-        return refused_by(claim, state, "wrong kind", known)
-    if known.owner != author:
-        return refused_by(claim, state, "not the owner", known)
+    if known.kind != "post" or known.owner != author:
+        return refused_by(claim, state, "wrong kind" if known.kind != "post" else "not the owner", known)
+    if not claim.delivered and not known.gone:
+        return _fetched_again(claim, state, claim.object, known)
     if known.delivered or known.gone:
         return verdict_on(claim, state, DUPLICATE, known)
     state.know(claim.object, msgspec.structs.replace(known, delivered=True))
-    return _published(claim, state, known)
+    return msgspec.structs.replace(_published(claim, state, known), again=True)
+
+
+def _fetched_again(claim: Claim, state: State, uri: str, known: Known) -> Outcome:
+    """Its own server's word on what it says now, if that is news."""
+    if claim.updated is None or (known.updated is not None and claim.updated <= known.updated):
+        return verdict_on(claim, state, DUPLICATE, known)
+    state.know(uri, msgspec.structs.replace(known, updated=claim.updated))
+    return Outcome(APPLIED, "post.edited", known.owner, known.id, delivered=False)
 
 
 def _published(claim: Claim, state: State, post: Known) -> Outcome:
     parent = state.known[claim.parent] if claim.parent is not None else None
     in_reply_to = parent.id if parent is not None and parent.kind == "post" else None
-    return Outcome(APPLIED, claim.kind, post.owner, post.id, parent=in_reply_to)
+    return Outcome(APPLIED, claim.kind, post.owner, post.id, parent=in_reply_to, delivered=claim.delivered)
 
 
 def _update(claim: Claim, position: int, state: State) -> Settled:

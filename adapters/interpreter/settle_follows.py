@@ -13,7 +13,6 @@ from domain.follow import (
     Follow,
     FollowAccepted,
     FollowEnded,
-    FollowEvent,
     FollowRejected,
     FollowRequested,
     Stage,
@@ -21,6 +20,8 @@ from domain.follow import (
     stream_of,
 )
 from projections.fact import APPLIED
+
+FollowTurn = FollowRequested | FollowAccepted | FollowRejected | FollowEnded
 
 
 def follow(claim: Claim, position: int, state: State) -> Settled:
@@ -88,7 +89,7 @@ def ended(claim: Claim, state: State, pair: Pair) -> Outcome:
     return _turned(event, by_follower=True)
 
 
-def local_follow(claim: Claim, position: int, state: State, event: FollowEvent) -> Settled:
+def local_follow(claim: Claim, position: int, state: State, event: FollowTurn) -> Settled:
     """It was decided, but the log may hold a remote activity between: an answer to what was undone does no harm."""
     pair = event.follower, event.followee
     relation = state.relations[pair]
@@ -115,7 +116,7 @@ def _answered(pair: Pair, request: str, at: datetime | None, *, accepted: bool) 
     return FollowRejected(follower=follower, followee=followee, request=request, rejected_at=at)
 
 
-def _turned(event: FollowEvent, *, by_follower: bool) -> Outcome:
+def _turned(event: FollowTurn, *, by_follower: bool) -> Outcome:
     pair = event.follower, event.followee
     actor, other = pair if by_follower else (pair[1], pair[0])
     return Outcome(APPLIED, topic_of(event), actor, other, stream=stream_of(*pair), event=event)

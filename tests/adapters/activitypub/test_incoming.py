@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.activitypub.incoming import Translator
+from adapters.activitypub.kinds import OPTIONS_MAX, POST_TYPES
 from adapters.activitypub.notes import AUDIENCE_MAX, TAGS_MAX
 from adapters.interpreter.claims import Claim, brings, names
 from adapters.interpreter.ids import proposals
@@ -56,8 +57,15 @@ WORDS = st.sampled_from(
         "Reject",
         "Undo",
         "Like",
+        "Announce",
+        "Block",
+        "EmojiReact",
         "Note",
         "Question",
+        "Article",
+        "Page",
+        "Video",
+        "ChatMessage",
         "Person",
         "Service",
         "Mention",
@@ -104,6 +112,11 @@ KEYS = st.sampled_from(
         "width",
         "mediaType",
         "discoverable",
+        "alsoKnownAs",
+        "featured",
+        "target",
+        "oneOf",
+        "anyOf",
         "en",
         "@id",
         "@type",
@@ -113,9 +126,16 @@ JSON = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=6), max_leaves=30
 )
 NOTES = st.fixed_dictionaries(
-    {"id": st.just(POST), "type": st.just("Note"), "attributedTo": st.just(ANN)},
+    {
+        "id": st.just(POST),
+        "type": st.sampled_from(sorted(POST_TYPES)) | st.just("Note"),
+        "attributedTo": st.just(ANN),
+    },
     optional=dict.fromkeys(
-        ("content", "contentMap", "summary", "to", "cc", "tag", "published", "updated", "url", "inReplyTo", "name"),
+        (
+            *("content", "contentMap", "summary", "to", "cc", "tag", "published", "updated", "url", "inReplyTo"),
+            *("name", "mediaType", "oneOf", "anyOf", "attachment"),
+        ),
         JSON,
     ),
 )
@@ -142,10 +162,10 @@ def test_no_json_makes_the_translator_raise(body: object, inbox: str) -> None:
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(body=ACTORS | JSON)
-def test_no_document_makes_the_translator_raise(body: object) -> None:
-    claim = document(json.dumps(body).encode())
-    assert claim.verdict or claim.kind == "account.registered"
+@given(body=ACTORS | NOTES | JSON, uri=st.sampled_from([ANN, POST]))
+def test_no_document_makes_the_translator_raise(body: object, uri: str) -> None:
+    claim = document(json.dumps(body).encode(), uri)
+    assert claim.verdict or (claim.kind, uri) in {("account.registered", ANN), ("post.published", POST)}
 
 
 @settings(max_examples=100, deadline=None)
@@ -234,6 +254,63 @@ def test_published_is_never_later_than_the_receipt_and_stands_in_where_it_is_mis
         assert post_of(published=published).published_at == at(1)
     zoned = post_of(published="2026-04-30T12:00:00+02:00").published_at
     assert zoned.utcoffset() == timedelta(0) and zoned.hour == 10
+
+
+# Other kinds of objects
+
+
+def test_what_is_no_note_is_cleaned_as_one() -> None:
+    for kind in ("Article", "Page", "Image", "Video", "Audio", "Event"):
+        post = post_of(
+            type=kind,
+            name="<img src=x onerror=y>T",
+            content="<script>x</script><p>c</p>",
+            url='https://good.test/"><script>',
+            attachment=[{"type": "Link", "href": "javascript:x"}],
+        )
+        assert "<h2>T</h2><p>c</p>" in (post.html or "")
+        assert not any(word in (post.html or "") for word in ("script>", "javascript", "onerror"))
+
+
+def test_a_poll_s_options_can_be_read_and_are_capped() -> None:
+    options = [{"type": "Note", "name": f"<b>{number}"} for number in range(100)]
+    html = post_of(type="Question", oneOf=options).html or ""
+    assert html.startswith("<p>hi</p><ul><li>0</li><li>1</li>") and html.count("<li>") == OPTIONS_MAX
+
+
+@pytest.mark.parametrize("to", [[ALICE, BEN], [PUBLIC, ALICE], ALICE])
+def test_a_chat_message_is_for_one_alone(to: object) -> None:
+    post = post_of(type="ChatMessage", to=to, cc=[PUBLIC, FOLLOWERS])
+    assert (post.visibility, post.audience) == ("direct", (ALICE,))
+
+
+# Documents of posts
+
+
+def test_a_fetched_post_is_its_author_s_and_no_delivery() -> None:
+    claim = document(peers.note(POST, ANN), POST)
+    assert (claim.actor, claim.kind, claim.object, claim.delivered) == (ANN, "post.published", POST, False)
+    assert brings(claim) == POST
+
+
+@pytest.mark.parametrize(
+    ("uri", "body", "verdict"),
+    [
+        (POST, peers.note(f"{POST}?x", ANN), "refused: id is not where it was fetched from"),
+        (POST, peers.note(POST, MAL), "refused: not attributed to somebody of its own origin"),
+        (POST, peers.note(POST, ALICE), "refused: not attributed to somebody of its own origin"),
+        (POST, peers.note(POST, ANN, attributedTo=None), "refused: not attributed to somebody of its own origin"),
+        (POST, peers.note(POST, ANN, inReplyTo=POST), "refused: refers to itself"),
+        (POST, peers.note(POST, ANN, to=None), "refused: addressed to nobody"),
+        (POST, peers.note(POST, ANN, name="a", inReplyTo=ANN, content=None), "not understood: document of a vote"),
+        (f"{OURS}/n/1", peers.note(f"{OURS}/n/1", ALICE), "refused: ours to say"),
+        (POST, {"id": POST, "type": "Tombstone"}, "not understood: document of Tombstone"),
+        (POST, peers.create(POST, ANN) | {"id": POST}, "not understood: document of Create"),
+        ("https://good.test/" + "x" * 5000, None, "refused: id is no usable address"),
+    ],
+)
+def test_a_document_that_can_t_be_believed_is_refused_by_name(uri: str, body: object, verdict: str) -> None:
+    assert document(peers.note(uri, ANN) if body is None else body, uri).verdict == verdict
 
 
 @pytest.mark.parametrize("name", ["", "ann@good.test", "ann⠀", "ａｎｎ", "..", "ann/../x", "x" * 256, "-ann", "ann\n"])  # noqa: RUF001 - look-alikes are the point

@@ -58,6 +58,7 @@ class History:
         return [
             (self.document, 3),
             (self.create, 20),
+            (self.fetched_post, 10),
             (self.update, 12),
             (self.delete, 5),
             (self.follow, 14),
@@ -115,6 +116,16 @@ class History:
         if self.random.random() < 0.3:
             more["inReplyTo"] = self.post_of(self.somebody())
         return peers.received(who, peers.create(self.post_of(who), who, **more))
+
+    def fetched_post(self) -> tuple[str, Any]:
+        """By its author, or so it says; now and then newer than what was delivered."""
+        who = self.somebody()
+        uri = self.post_of(who)
+        updated = self.one(None, None, *(f"2026-04-30T{hour:02}:00:00Z" for hour in range(0, 24, 6)))
+        more = {"updated": updated, "to": self.one([PUBLIC], [PUBLIC], [f"{who}/followers"])}
+        if self.random.random() < 0.2:
+            more["inReplyTo"] = self.post_of(self.somebody())
+        return peers.fetched(uri, peers.note(uri, who, **more))
 
     def update(self) -> tuple[str, Any]:
         who = self.somebody()

@@ -99,13 +99,26 @@ class Oracle:
     def created(self, claim: Claim) -> str:
         there = self.known.get(claim.object or "")
         if there is not None:
-            if there["kind"] != "post":
-                return "refused: wrong kind"
-            return "duplicate" if there["owner"] == claim.actor else "refused: not the owner"
+            return self.created_again(claim, there)
         buried = (claim.object, claim.actor) in self.tombs
         post = {"kind": "post", "owner": claim.actor, "gone": buried, "updated": claim.updated, "to": claim.visibility}
-        self.known[claim.object or ""] = post
+        self.known[claim.object or ""] = {**post, "delivered": claim.delivered}
         return "refused: deleted before it came" if buried else "applied"
+
+    def created_again(self, claim: Claim, there: dict[str, Any]) -> str:
+        if there["kind"] != "post":
+            return "refused: wrong kind"
+        if there["owner"] != claim.actor:
+            return "refused: not the owner"
+        if there["gone"]:
+            return "duplicate"
+        if claim.delivered:
+            before, there["delivered"] = there["delivered"], True
+            return "duplicate" if before else "applied"
+        if claim.updated is None or claim.updated <= (there["updated"] or EARLIEST):
+            return "duplicate"
+        there["updated"] = claim.updated
+        return "post.edited|applied"
 
     def edited(self, claim: Claim) -> str:
         there = self.known.get(claim.object or "")

@@ -180,6 +180,18 @@ def test_everything_toggles_both_ways(connection: psycopg.Connection, history: H
     assert again >= {"post.favourited", "post.boosted", "account.blocked", "post.unfavourited", "follow.ended"}
 
 
+def test_what_a_fetch_brought_is_delivered_once_more_at_most(connection: psycopg.Connection, history: History) -> None:
+    new_generation(connection, 1)
+    published = [
+        fact for fact in interpret(connection, history.log, 500) if fact.kind == "post.published" and fact.event
+    ]
+    shown: dict[int | None, list[tuple[bool, bool]]] = {}
+    for fact in published:
+        shown.setdefault(fact.object, []).append((fact.delivered, fact.again))
+    delivered, fetched, both = [(True, False)], [(False, False)], [(False, False), (True, True)]
+    assert {str(turns) for turns in shown.values()} == {str(delivered), str(fetched), str(both)}
+
+
 def test_parked_rows_hold_the_claim_and_never_the_body(connection: psycopg.Connection, history: History) -> None:
     new_generation(connection, 1)
     interpret(connection, history.log, 500)

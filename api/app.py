@@ -12,7 +12,7 @@ from api.activitypub.actors import actor, instance_actor, instance_outbox
 from api.activitypub.collections import featured, featured_tags, followers, following, outbox
 from api.activitypub.discovery import host_meta, host_meta_as_json, nodeinfo, nodeinfo_version, webfinger
 from api.activitypub.inbox import personal_inbox, shared_inbox
-from api.activitypub.statuses import activity, note, replies
+from api.activitypub.statuses import activity, note, reactions, replies
 from api.auth import bearer_of, guard, undeclared, viewer_of
 from api.auth_limits import LogInLimit
 from api.cors import Edge
@@ -138,6 +138,7 @@ ROUTES: Sequence[HTTPRouteHandler] = (
     note,
     activity,
     replies,
+    reactions,
     outbox,
     followers,
     following,

@@ -5,6 +5,7 @@ from typing import LiteralString
 
 import msgspec
 
+from domain.post import Visibility
 from projections.query import Query
 from projections.rule import Projection
 from projections.status_queries import Slice
@@ -41,19 +42,26 @@ class LocalActor(msgspec.Struct, frozen=True):
 
 
 class LocalStatus(msgspec.Struct, frozen=True):
-    """A local account's post. `deleted` is whether it is gone; `actor` is its author's URI.
+    """A local account's post or boost. `deleted` is whether it is gone; `actor` is its author's URI.
 
-    `json` and `revision` are the insides of JSON objects: what never changes, and what it says now.
+    `json` and `revision` are the insides of JSON objects: what never changes, and what it says now ("" for a boost).
+    `boosted` and `boosted_author` are the URIs of what a boost passes on and of who wrote that, `boosted_page` its URL
+    for people. `likes` and `shares` are how many there are of each.
     """
 
     id: int
     uri: str
     actor: str
-    visibility: str
+    visibility: Visibility
     deleted: bool
     json: str
     revision: str
     in_reply_to: str | None
+    boosted: str | None = None
+    boosted_author: str | None = None
+    boosted_page: str | None = None
+    likes: int = 0
+    shares: int = 0
 
 
 class Mentioned(msgspec.Struct, frozen=True):
@@ -70,10 +78,12 @@ _ACTOR = """
     FROM accounts a JOIN account_counts c ON c.account = a.id LEFT JOIN accounts m ON m.id = a.moved_to
 """
 _STATUS: LiteralString = """
-    SELECT s.id, s.uri, a.uri, s.visibility, s.deleted IS NOT NULL OR a.deleted IS NOT NULL, s.json, r.json,
-        s.in_reply_to_uri
+    SELECT s.id, s.uri, a.uri, s.visibility, s.deleted IS NOT NULL OR a.deleted IS NOT NULL, s.json,
+        coalesce(r.json, ''), s.in_reply_to_uri, p.uri, o.uri, ('{' || p.json || '}')::json ->> 'url',
+        s.favourites, s.reblogs
     FROM statuses s JOIN accounts a ON a.id = s.account
-        JOIN status_revisions r ON (r.status, r.position, r.n) = (s.id, s.revision, s.revision_n)
+        LEFT JOIN status_revisions r ON (r.status, r.position, r.n) = (s.id, s.revision, s.revision_n)
+        LEFT JOIN statuses p ON p.id = s.reblog_of LEFT JOIN accounts o ON o.id = p.account
 """
 _MENTIONED: LiteralString = """
     SELECT a.uri, a.username, a.domain:also FROM audience x JOIN accounts a ON a.id = x.account
@@ -105,7 +115,7 @@ def local_note(status: int) -> Query:
     return Query(_STATUS + " WHERE s.id = %(status)s::bigint AND s.local", {"status": status})
 
 
-def served_note(account: int, status: int, viewer: int | None) -> Query:
+def served_status(account: int, status: int, viewer: int | None) -> Query:
     """At most one row, of LocalStatus: what this viewer may fetch; None is anybody.
 
     Of a deleted post, or one whose author is gone, there is a row when everybody could see it: nobody else must learn

@@ -5,13 +5,16 @@ Mastodon's "ActivityPub" page for what peers look for beyond it, FEP-2c59 (`webf
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from adapters.activitypub import attachments
 from adapters.activitypub.fitting import HASHTAGS_MAX, fitted
+from adapters.activitypub.outgoing import About, activity_of
 from adapters.media.files import media_type_of
+from domain.boost import PostBoosted
 from projections.actor_documents import LocalActor, LocalStatus, Mentioned
 
 Document = dict[str, Any]
@@ -170,6 +173,20 @@ def create_document(note: Document) -> Document:
     }
 
 
+def announce_document(boost: LocalStatus) -> Document:
+    """The Announce that a boost is, as it was sent."""
+    assert boost.boosted is not None and boost.boosted_author is not None, "what is passed on is known"
+    event = PostBoosted(
+        boost=boost.id,
+        account=0,
+        post=0,
+        uri=boost.uri,
+        visibility=boost.visibility,
+        boosted_at=datetime.fromisoformat(_object(boost.json)["created_at"]),
+    )
+    return activity_of(event, About(actor=boost.actor, object=boost.boosted, owner=boost.boosted_author))
+
+
 def addressed(visibility: str, actor: str, mentioned: Sequence[str]) -> tuple[list[str], list[str]]:
     """`to` and `cc` of what this actor says to these (all URIs), the same on a Note and its Create (federation §9)."""
     followers = f"{actor}/followers"
@@ -189,9 +206,9 @@ def tombstone_document(uri: str) -> Document:
     return {"@context": PLAIN_CONTEXT, "id": uri, "type": "Tombstone"}
 
 
-def collection_document(uri: str, total: int) -> Document:
-    """An OrderedCollection that says how many, and names nobody."""
-    return {"@context": PLAIN_CONTEXT, "id": uri, "type": "OrderedCollection", "totalItems": max(total, 0)}
+def collection_document(uri: str, total: int, kind: str = "OrderedCollection") -> Document:
+    """A collection that says how many, and names nobody."""
+    return {"@context": PLAIN_CONTEXT, "id": uri, "type": kind, "totalItems": max(total, 0)}
 
 
 def _handle(mentioned: Mentioned, domain: str) -> str:

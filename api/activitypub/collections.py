@@ -10,12 +10,12 @@ from adapters.activitypub.collections import (
     ordered_page,
     paged_collection,
 )
-from adapters.activitypub.documents import collection_document, create_document
+from adapters.activitypub.documents import collection_document
 from api.activitypub.actors import standing_actor
 from api.activitypub.askers import FRESH, AnyRequest, Asker, asker_of
 from api.activitypub.federation import Federation, TheFederation
 from api.activitypub.negotiation import VARY, answer
-from api.activitypub.statuses import notes_of
+from api.activitypub.statuses import activities_of, notes_of
 from api.pagination import Page
 from api.pagination import page as asked_page
 from projections.actor_documents import LocalActor, LocalStatus, outbox_part, pinned_by
@@ -48,8 +48,7 @@ async def _outbox_page(
     )
     view = federation.reads.view()
     rows = [LocalStatus(*row) for row in await view.rows(outbox_part(found.id, asker.account, part))]
-    notes = await notes_of(view, rows[:PAGE_ITEMS_MAX], federation.settings.domain)
-    items = fitting([create_document(note) for note in notes])
+    items = fitting(await activities_of(view, rows[:PAGE_ITEMS_MAX], federation.settings.domain))
     shown, more = [row.id for row in rows[: len(items)]], len(rows) > len(items)
     if asked.ascending:
         items, shown = items[::-1], shown[::-1]

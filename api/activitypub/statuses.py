@@ -11,7 +11,14 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from adapters.activitypub.collections import reply_collection, reply_page
-from adapters.activitypub.documents import Document, create_document, note_document, tombstone_document
+from adapters.activitypub.documents import (
+    Document,
+    announce_document,
+    collection_document,
+    create_document,
+    note_document,
+    tombstone_document,
+)
 from adapters.postgres.reads import View
 from api.activitypub.askers import AnyRequest, Asker, asker_of
 from api.activitypub.federation import TheFederation
@@ -19,7 +26,7 @@ from api.activitypub.negotiation import answer, for_peers, led_to
 from api.activitypub.numbers import number_of
 from api.errors import NotFound
 from api.pagination import page
-from projections.actor_documents import LocalStatus, Mentioned, answers_to, mentioned_by_each, served_note
+from projections.actor_documents import LocalStatus, Mentioned, answers_to, mentioned_by_each, served_status
 
 GONE = 410
 REPLIES_MAX = 40
@@ -29,7 +36,7 @@ REPLIES_MAX = 40
 async def note(
     account_id: FromPath[str], status_id: FromPath[str], request: AnyRequest, federation: TheFederation
 ) -> Response[bytes]:
-    """A post as a Note; its Tombstone with 410 once it is deleted; for people, the page."""
+    """A post as a Note; its Tombstone with 410 once it is deleted; for people, the page. Of a boost the Announce."""
     asker = await asker_of(request, federation)
     view = federation.reads.view()
     found = await _visible(view, asker, account_id, status_id)
@@ -37,6 +44,8 @@ async def note(
         return answer(tombstone_document(found.uri), asker.headers, GONE)
     if not for_peers(request):
         return led_to(_page_of(found), asker.headers)
+    if found.boosted is not None:
+        return led_to(found.uri, asker.headers)
     (document,) = await notes_of(view, [found], federation.settings.domain)
     return answer(document, asker.headers)
 
@@ -45,16 +54,16 @@ async def note(
 async def activity(
     account_id: FromPath[str], status_id: FromPath[str], request: AnyRequest, federation: TheFederation
 ) -> Response[bytes]:
-    """The Create that brought a post; nothing more to be found here than by the post itself."""
+    """The Create that brought a post, or the Announce that a boost is; there for whom the post is."""
     asker = await asker_of(request, federation)
     view = federation.reads.view()
     found = await _visible(view, asker, account_id, status_id)
     if found.deleted:
-        return answer(tombstone_document(f"{found.uri}/activity"), asker.headers, GONE)
+        return answer(tombstone_document(_activity_of(found)), asker.headers, GONE)
     if not for_peers(request):
         return led_to(_page_of(found), asker.headers)
-    (document,) = await notes_of(view, [found], federation.settings.domain)
-    return answer(create_document(document), asker.headers)
+    (document,) = await activities_of(view, [found], federation.settings.domain)
+    return answer(document, asker.headers)
 
 
 @get("/ap/users/{account_id:str}/statuses/{status_id:str}/replies")
@@ -64,9 +73,7 @@ async def replies(
     """What answers a post for everybody to see, as ids, oldest first."""
     asker = await asker_of(request, federation)
     view = federation.reads.view()
-    found = await _visible(view, asker, account_id, status_id)
-    if found.deleted:
-        raise NotFound(headers=asker.refusal)
+    found = await _standing_post(view, asker, account_id, status_id)
     uri = f"{found.uri}/replies"
     if request.query_params.get("page") != "true":
         return answer(reply_collection(uri), asker.headers)
@@ -76,6 +83,30 @@ async def replies(
     asked = "page=true" if above is None else f"page=true&min_id={above}"
     following = f"page=true&min_id={shown[-1][0]}" if len(rows) > len(shown) else None
     return answer(reply_page(uri, asked, [row[1] for row in shown], following=following), asker.headers)
+
+
+@get(
+    [
+        "/ap/users/{account_id:str}/statuses/{status_id:str}/likes",
+        "/ap/users/{account_id:str}/statuses/{status_id:str}/shares",
+    ]
+)
+async def reactions(
+    account_id: FromPath[str], status_id: FromPath[str], request: AnyRequest, federation: TheFederation
+) -> Response[bytes]:
+    """How many like a post, or passed it on; who they are is theirs to say."""
+    asker = await asker_of(request, federation)
+    found = await _standing_post(federation.reads.view(), asker, account_id, status_id)
+    name = request.scope["path"].rpartition("/")[2]
+    total = found.likes if name == "likes" else found.shares
+    return answer(collection_document(f"{found.uri}/{name}", total, "Collection"), asker.headers)
+
+
+async def activities_of(view: View, rows: Sequence[LocalStatus], domain: str) -> list[Document]:
+    """The Creates of these posts and the Announces that these boosts are, in that order."""
+    posts = [row for row in rows if row.boosted is None]
+    notes = dict(zip((row.id for row in posts), await notes_of(view, posts, domain), strict=True))
+    return [announce_document(row) if row.boosted else create_document(notes[row.id]) for row in rows]
 
 
 async def notes_of(view: View, rows: Sequence[LocalStatus], domain: str) -> list[Document]:
@@ -88,11 +119,24 @@ async def notes_of(view: View, rows: Sequence[LocalStatus], domain: str) -> list
 
 async def _visible(view: View, asker: Asker, account_id: str, status_id: str) -> LocalStatus:
     """Raises NotFound for what the asker may not see."""
-    row = await view.row(served_note(number_of(account_id), number_of(status_id), asker.account))
+    row = await view.row(served_status(number_of(account_id), number_of(status_id), asker.account))
     if row is None:
         raise NotFound(headers=asker.refusal)
     return LocalStatus(*row)
 
 
+async def _standing_post(view: View, asker: Asker, account_id: str, status_id: str) -> LocalStatus:
+    """Raises NotFound for boosts, too, and what was deleted."""
+    found = await _visible(view, asker, account_id, status_id)
+    if found.deleted or found.boosted is not None:
+        raise NotFound(headers=asker.refusal)
+    return found
+
+
+def _activity_of(status: LocalStatus) -> str:
+    """The URI of what brought it; a boost's own is that already."""
+    return status.uri if status.boosted is not None else f"{status.uri}/activity"
+
+
 def _page_of(status: LocalStatus) -> str:
-    return msgspec.json.decode(f"{{{status.json}}}")["url"]
+    return status.boosted_page or msgspec.json.decode(f"{{{status.json}}}")["url"]

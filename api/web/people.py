@@ -56,17 +56,19 @@ async def profile_page(
 async def post_page(
     request: Request[Any, Any, Any], handle: FromPath[str], status_id: FromPath[str], server: TheBook, pages: ThePages
 ) -> Response[bytes]:
-    """One post that everybody may see, under its author's name and no other."""
+    """One post that everybody may see, under its author's name and no other; of a boost what it passes on."""
     author = await _local(server, handle)
+    if wants_document(request.headers.get("accept", "")):
+        # Whether or not it is there: the document's own address knows who may see it, and who asks.
+        return _to_document(f"{author.uri}/statuses/{id_in(status_id)}")
     found = await server.reads.view().row(status_queries.status(id_in(status_id), None))
     if found is None or found[1] != author.id:
         raise NotFound
-    *columns, uri, _ = found
-    if StatusRow._make(columns).reblog_of is not None:
-        raise NotFound
-    if wants_document(request.headers.get("accept", "")):
-        return _to_document(uri)
-    return pages.answer("post.html", headers=HEADERS, post=_post(StatusRow._make(columns)))
+    *columns, _, _ = found
+    row = StatusRow._make(columns)
+    if row.reblog_of is not None:
+        return await _to_boosted(server, row.reblog_of)
+    return pages.answer("post.html", headers=HEADERS, post=_post(row))
 
 
 async def _local(server: Book, handle: str) -> AccountRow:
@@ -87,6 +89,16 @@ async def _local(server: Book, handle: str) -> AccountRow:
 
 def _to_document(uri: str) -> Response[bytes]:
     return Response(b"", status_code=302, headers={"Location": uri, **HEADERS})
+
+
+async def _to_boosted(server: Book, number: int) -> Response[bytes]:
+    """To the page of what a boost passes on, wherever that is."""
+    found = await server.reads.view().row(status_queries.status(number, None))
+    if found is None:
+        raise NotFound
+    *columns, _, _ = found
+    boosted = msgspec.json.decode(f"{{{StatusRow._make(columns).json}}}")
+    return Response(b"", status_code=302, headers={"Location": boosted["url"], **HEADERS})
 
 
 def _post(row: StatusRow) -> dict[str, Any]:

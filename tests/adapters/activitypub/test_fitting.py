@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from adapters.activitypub.documents import create_document, note_document
-from adapters.activitypub.fitting import BODY_BYTES_MAX, SAID_BYTES_MAX, fitted, said_bytes
+from adapters.activitypub.fitting import BODY_BYTES_MAX, SAID_BYTES_MAX, said_bytes
 from adapters.text import length
-from domain.post import ATTACHMENTS_MAX, CHARACTERS_MAX, MENTIONS_MAX, Mention, PostPublished
+from domain.post import ATTACHMENTS_MAX, CHARACTERS_MAX, MENTIONS_MAX, Attachment, Mention, PostPublished
 from domain.text import hashtags_in
 from projections.actor_documents import LocalStatus, Mentioned
 from projections.rendering import revision_json, status_json, text_html
@@ -47,7 +47,19 @@ def filled(piece: str) -> str:
     return f"{NAMED} {piece * low}"
 
 
-def create_of(text: str, description: str, spoiler_text: str = "") -> dict[str, Any]:
+def create_of(text: str, description: str) -> dict[str, Any]:
+    picture = Attachment(
+        url=f"{OURS}/media/{'x' * 64}.webp",
+        kind="image",
+        media_type="image/webp",
+        preview_url=f"{OURS}/media/{'x' * 64}.preview.webp",
+        description=description,
+        blurhash="U" * 100,
+        width=3840,
+        height=2160,
+        focus=(0.1234567, -0.1234567),
+        media=117679553382457726,
+    )
     event = PostPublished(
         post=117679553382457725,
         author=117679553382457724,
@@ -57,11 +69,11 @@ def create_of(text: str, description: str, spoiler_text: str = "") -> dict[str, 
         published_at=datetime(2026, 5, 1, 12, tzinfo=UTC),
         edited_at=datetime(2026, 5, 1, 13, tzinfo=UTC),
         text=text,
-        spoiler_text=spoiler_text,
         language="en",
         mentions=MENTIONS,
         tags=tuple(hashtags_in(text)),
         in_reply_to_uri=f"https://{HOST}/users/bob/statuses/1",
+        attachments=(picture,) * ATTACHMENTS_MAX,
     )
     row = LocalStatus(
         event.post,
@@ -74,18 +86,8 @@ def create_of(text: str, description: str, spoiler_text: str = "") -> dict[str, 
         event.in_reply_to_uri,
     )
     note = note_document(row, [Mentioned(one.uri, one.username, HOST) for one in MENTIONS], "our.test")
-    picture = {
-        "type": "Document",
-        "mediaType": "image/webp",
-        "url": f"{OURS}/media/{'x' * 64}.webp",
-        "name": description,
-        "blurhash": "U" * 100,
-        "width": 3840,
-        "height": 2160,
-        "focalPoint": [0.1234567, -0.1234567],
-    }
-    note["attachment"] = [picture] * ATTACHMENTS_MAX
-    return create_document(fitted(note))
+    assert len(note["attachment"]) == ATTACHMENTS_MAX
+    return create_document(note)
 
 
 @pytest.mark.parametrize("description", ["", "x" * DESCRIPTION_CHARACTERS, "\U0001f600" * DESCRIPTION_CHARACTERS])

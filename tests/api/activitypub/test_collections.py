@@ -39,6 +39,14 @@ def pages(first: str, onwards: str = "next") -> Iterator[Any]:
         url = page.get(onwards)
 
 
+def object_of(activity: Any) -> str:
+    return activity["object"]["id"] if activity["type"] == "Create" else activity["id"]
+
+
+def without_context(document: Any) -> Any:
+    return {name: value for name, value in document.items() if name != "@context"}
+
+
 @pytest.fixture(scope="module")
 def said(instance: LiveInstance) -> list[Any]:
     """Posts of each visibility, oldest first."""
@@ -52,7 +60,7 @@ def test_an_outbox_lists_all_that_everybody_may_see_once_and_newest_first(accoun
     assert (outbox["type"], outbox["id"]) == ("OrderedCollection", f"{account['uri']}/outbox")
     walked = [page["orderedItems"] for page in pages(outbox["first"])]
     assert {len(items) for items in walked[:-1]} == {20}
-    listed = [activity["object"]["id"] for items in walked for activity in items]
+    listed = [object_of(activity) for items in walked for activity in items]
     assert len(listed) == len(set(listed))
     expected = [status["uri"] for status in reversed(said) if status["visibility"] in ("public", "unlisted")]
     assert [uri for uri in listed if uri in {status["uri"] for status in said}] == expected
@@ -70,8 +78,9 @@ def test_all_that_an_outbox_lists_can_be_fetched_by_anybody(account: Any, said: 
     for page in pages(f"{account['uri']}/outbox?page=true"):
         context = page["@context"]
         for activity in page["orderedItems"]:
-            assert fetched(activity["id"]) == {"@context": context, **activity}
-            assert fetched(activity["object"]["id"]) == {"@context": context, **activity["object"]}
+            assert without_context(fetched(activity["id"])) == activity
+            if activity["type"] == "Create":
+                assert fetched(activity["object"]["id"]) == {"@context": context, **activity["object"]}
 
 
 @pytest.mark.parametrize("query", ["max_id=x", "max_id=-1", "max_id=" + "9" * 40, "min_id=0&max_id=1", "limit=1000"])

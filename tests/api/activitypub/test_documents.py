@@ -114,9 +114,17 @@ def test_the_addresses_that_people_share_lead_peers_to_the_documents(instance: L
     for page, there in ((f"{instance.origin}/@Admin", admin), (status["url"], f"{admin}/statuses/{status['id']}")):
         answer = instance.client.get(page, headers=AS_PEER)
         assert (answer.status_code, answer.headers["location"]) == (302, f"{instance.origin}{there}")
-    hidden = posted(instance, "Shared by nobody", visibility="private")
-    for path in (hidden["url"], "/@nobody", "/admin", "/@admin/1", "/@admin/x"):
+    for path in ("/@nobody", "/admin", "/@nobody/1", "/@admin/x"):
         assert instance.client.get(path, headers=AS_PEER).status_code == 404
+
+
+def test_the_page_of_what_few_may_see_tells_nobody_that_it_is_there(instance: LiveInstance, admin: str) -> None:
+    hidden = posted(instance, "Shared by nobody", visibility="private")
+    for number, page in ((hidden["id"], hidden["url"]), ("1", f"{instance.origin}/@admin/1")):
+        answer = instance.client.get(page, headers=AS_PEER)
+        assert (answer.status_code, answer.headers["location"]) == (302, f"{instance.origin}{admin}/statuses/{number}")
+        for accept in (AS_PEER, AS_PERSON):
+            assert instance.client.get(page, headers=accept, follow_redirects=True).status_code == 404
 
 
 def test_a_post_is_found_under_its_own_author_only(instance: LiveInstance) -> None:

@@ -88,6 +88,8 @@ def test_a_follower_may_fetch_what_is_for_followers(instance: LiveInstance, foll
     assert (answer.status_code, answer.json()["id"]) == (200, status["uri"])
     assert answer.headers["cache-control"] == "private, no-store"
     assert answer.headers["vary"] == "Accept, Signature"
+    page = follower.get(status["url"])
+    assert (page.status_code, page.headers["location"]) == (302, status["uri"])
 
 
 def test_who_is_addressed_may_fetch_a_direct_post_and_nobody_else_can(

@@ -14,12 +14,13 @@ from api.auth import AnyViewer, TheViewer, Viewer, may_have, needs
 from api.errors import Unauthorized
 from api.mastodon import entities
 from api.mastodon.accounts import acct_of
+from api.mastodon.lists import shown
 from api.mastodon.reading import current, json
 from api.params import params
 from api.server import Book, TheBook
 from projections import accounts, finding, status_queries
 from projections.accounts import AccountRow
-from projections.status_queries import ID_MAX, StatusRow
+from projections.status_queries import ID_MAX
 
 LIMIT_MAX = 40
 ACCOUNTS_LIMIT_MAX = 80
@@ -159,8 +160,7 @@ async def _people(
 
 async def _statuses(view: View, ids: list[int], viewer: Viewer | None) -> list[str]:
     viewer_id = None if viewer is None else viewer.account
-    rows = await view.rows(status_queries.statuses(ids, viewer_id))
-    return [entities.status(StatusRow._make(row), viewer_id) for row in rows]
+    return await shown(view, await view.rows(status_queries.statuses(ids, viewer_id)), viewer_id)
 
 
 def _is_url(sought: str) -> bool:

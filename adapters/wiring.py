@@ -112,6 +112,10 @@ class Server:
             await self.positions.remember(token, self.epoch, decided.position)
         return decided
 
+    async def state(self, concept: Concept, command: Any) -> Any:
+        """What this command would be decided on, as the log has it now. Raises FactsBehind, Unavailable."""
+        return await self.dispatch.state(concept, command)
+
     async def written_by(self, token: int) -> int:
         """The position that this token's reads must have passed; the head's, while Redis does not say."""
         position = await self.positions.last_of(token, self.epoch)

@@ -19,17 +19,23 @@ from api.cors import Edge
 from api.errors import handlers
 from api.mastodon.account_lists import blocked, follow_requests, followed, muted
 from api.mastodon.account_lists import followers as account_followers
-from api.mastodon.accounts import account_statuses, lookup, show_account, verify_credentials
+from api.mastodon.accounts import account_statuses, lookup, show_account
 from api.mastodon.at_start import (
     custom_emojis,
     empty_lists,
     extended_description,
     familiar_followers,
-    preferences,
     push_subscription,
     translation_languages,
 )
 from api.mastodon.blocking import block, mute, unblock, unmute
+from api.mastodon.credentials import (
+    delete_avatar,
+    delete_header,
+    preferences,
+    update_credentials,
+    verify_credentials,
+)
 from api.mastodon.instance import instance_v1, instance_v2
 from api.mastodon.markers import markers, move_markers
 from api.mastodon.media import delete_media, describe_media, show_media, upload_media
@@ -68,6 +74,9 @@ ROUTES: Sequence[HTTPRouteHandler] = (
     revoke,
     authorization_server,
     verify_credentials,
+    update_credentials,
+    delete_avatar,
+    delete_header,
     lookup,
     search_accounts,
     relationships,

@@ -105,6 +105,10 @@ class Book(Server, Protocol):
         """Run a command; that token's later reads wait for it. Raises Refused, FactsBehind, Unavailable."""
         ...
 
+    async def state(self, concept: Concept, command: Any) -> Any:
+        """What this command would be decided on, as the log has it now. Raises FactsBehind, Unavailable."""
+        ...
+
     async def written_by(self, token: int) -> int:
         """The position that this token's reads must have passed."""
         ...

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal, assert_never
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from domain.events import Command, Event, Refused
 
@@ -17,6 +18,7 @@ USERNAME_MAX = 30
 DISPLAY_NAME_MAX = 40
 NOTE_MAX = 500
 FIELDS_MAX = 4
+FIELD_CHARACTERS_MAX = 255
 KEYS_MAX = 10
 # Without ASCII, ignoring case would take the dotless i for i, and the Kelvin sign for k.
 _USERNAME = re.compile(r"[a-z0-9_]+(?:[.-]+[a-z0-9_]+)*", re.IGNORECASE | re.ASCII)
@@ -45,6 +47,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     avatar: str | None = None
     header: str | None = None
     also_known_as: tuple[str, ...] = ()
+    hide_collections: bool = False
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +125,22 @@ class ChangeProfile(Command, frozen=True):
     profile: Profile
 
 
+class EditProfile(Command, frozen=True):
+    """Change parts of the profile; what is unset stays, so that two edits at once lose nothing of each other."""
+
+    account: int
+    display_name: str | UnsetType = UNSET
+    note: str | UnsetType = UNSET
+    locked: bool | UnsetType = UNSET
+    bot: bool | UnsetType = UNSET
+    discoverable: bool | UnsetType = UNSET
+    indexable: bool | UnsetType = UNSET
+    hide_collections: bool | UnsetType = UNSET
+    fields: tuple[Field, ...] | UnsetType = UNSET
+    avatar: str | UnsetType | None = UNSET
+    header: str | UnsetType | None = UNSET
+
+
 class AddKey(Command, frozen=True):
     """Publish one more key. The private half never enters a command."""
 
@@ -145,7 +164,7 @@ class DeleteAccount(Command, frozen=True):
 
 
 AccountEvent = AccountRegistered | ProfileChanged | KeyAdded | AccountMoved | AccountDeleted
-AccountCommand = RegisterAccount | ChangeProfile | AddKey | MoveAccount | DeleteAccount
+AccountCommand = RegisterAccount | ChangeProfile | EditProfile | AddKey | MoveAccount | DeleteAccount
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -175,10 +194,9 @@ def decide(state: Account, command: AccountCommand, now: datetime) -> Sequence[A
         case RegisterAccount():
             return _registered(state, command, now)
         case ChangeProfile():
-            if command.profile == state.profile:
-                return []
-            _check_profile(command.profile)
-            return [ProfileChanged(account=command.account, profile=command.profile, changed_at=now)]
+            return _profile_changed(state, command.account, command.profile, now)
+        case EditProfile():
+            return _profile_changed(state, command.account, _edited(state.profile, command), now)
         case AddKey():
             return _key_added(state, command, now)
         case MoveAccount():
@@ -233,6 +251,19 @@ def _registered(state: Account, command: RegisterAccount, now: datetime) -> Sequ
     ]
 
 
+def _profile_changed(state: Account, account: int, profile: Profile, now: datetime) -> Sequence[AccountEvent]:
+    if profile == state.profile:
+        return []
+    _check_profile(profile)
+    return [ProfileChanged(account=account, profile=profile, changed_at=now)]
+
+
+def _edited(profile: Profile, command: EditProfile) -> Profile:
+    given = msgspec.structs.asdict(command)
+    changes = {name: value for name, value in given.items() if name != "account" and value is not UNSET}
+    return msgspec.structs.replace(profile, **changes)
+
+
 def _key_added(state: Account, command: AddKey, now: datetime) -> Sequence[AccountEvent]:
     if command.key_id in state.keys:
         return []
@@ -259,3 +290,5 @@ def _check_profile(profile: Profile) -> None:
         raise Refused(f"Note is too long (maximum is {NOTE_MAX} characters)")
     if len(profile.fields) > FIELDS_MAX:
         raise Refused(f"A profile has at most {FIELDS_MAX} fields")
+    if any(len(part) > FIELD_CHARACTERS_MAX for field in profile.fields for part in (field.name, field.value)):
+        raise Refused(f"Fields are too long (maximum is {FIELD_CHARACTERS_MAX} characters)")

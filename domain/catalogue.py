@@ -16,6 +16,7 @@ from domain.mute import MuteEvent
 from domain.notification import NotificationEvent
 from domain.pin import PinEvent
 from domain.post import PostEvent
+from domain.preferences import PreferencesEvent
 
 KINDS: tuple[type[Event], ...] = (
     InstanceEvent,
@@ -30,6 +31,7 @@ KINDS: tuple[type[Event], ...] = (
     *get_args(MuteEvent),
     *get_args(ConversationEvent),
     *get_args(NotificationEvent),
+    PreferencesEvent,
     *get_args(ActivityEvent),
 )
 

@@ -78,7 +78,7 @@ def profile_json(profile: Profile, actor_type: str, origin: str) -> str:
             "header": header,
             "header_static": header,
             "header_description": "",
-            "hide_collections": False,
+            "hide_collections": profile.hide_collections,
             "emojis": [],
             "roles": [],
             "fields": [

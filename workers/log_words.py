@@ -10,6 +10,7 @@ from domain.events import Event
 from domain.follow import FollowAccepted, FollowEnded, FollowRejected, FollowRequested
 from domain.instance import InstanceFounded
 from domain.post import PostDeleted, PostEdited, PostPublished
+from domain.preferences import PreferencesChanged
 from workers.log_parties import activity_of
 
 WORD_MAX = 300
@@ -62,6 +63,8 @@ class _Words:
                 said = f"{self._who(event.account)} changed their profile"
             case KeyAdded():
                 said = f"{self._who(event.account)} signs with {event.key_id} from now on"
+            case PreferencesChanged():
+                said = f"{self._who(event.account)} changed how they post by default"
             case PostPublished() | PostEdited() | PostDeleted():
                 said = self._post(event)
             case FollowRequested() | FollowAccepted() | FollowRejected() | FollowEnded():

@@ -7,26 +7,15 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.params import FromPath
 
-from adapters.postgres.users import Role
-from api.auth import AnyViewer, TheViewer, may_have, needs
+from api.auth import AnyViewer, may_have
 from api.errors import NotFound
 from api.mastodon import entities
 from api.mastodon.lists import answered
-from api.mastodon.reading import current, id_in, json, up_to_now
+from api.mastodon.reading import current, id_in, json
 from api.params import params
 from api.server import Book, TheBook
-from projections import accounts, follows, pins, timelines
+from projections import accounts, pins, timelines
 from projections.accounts import AccountRow
-
-_encode = msgspec.json.encode
-
-# Mastodon's role ids. Permissions are those of its admin API, which is not there yet.
-_ROLES: dict[Role, tuple[str, str]] = {
-    "user": ("-99", ""),
-    "moderator": ("1", "Moderator"),
-    "admin": ("2", "Admin"),
-    "owner": ("3", "Owner"),
-}
 
 
 class Handle(msgspec.Struct, frozen=True):
@@ -42,27 +31,6 @@ class StatusesAsked(msgspec.Struct, frozen=True):
     only_media: bool = False
     pinned: bool = False
     exclude_reblogs: bool = False
-
-
-@get("/api/v1/accounts/verify_credentials", opt=needs("profile", "read:accounts"))
-async def verify_credentials(viewer: TheViewer, server: TheBook) -> Response[bytes]:
-    """The viewer's own account, with what only its owner is told."""
-    headers = await current(server, viewer)
-    view = server.reads.view()
-    found = await view.row(accounts.account(viewer.account))
-    if found is None:
-        await up_to_now(server)
-        found = await view.row(accounts.account(viewer.account))
-    if found is None:
-        raise NotFound
-    row = AccountRow._make(found)
-    user = await server.users.by_account(viewer.account)
-    note = await view.row(accounts.note_as_typed(viewer.account))
-    asked = await view.row(follows.requests_to(viewer.account))
-    source = _source(row, note[0] if note else "", asked[0] if asked else 0)
-    role = _role("user" if user is None else user.role)
-    body = f'{{{entities.account_inside(row)},"source":{_text(source)},"role":{_text(role)}}}'
-    return json(body, headers)
 
 
 @get("/api/v1/accounts/lookup", opt=may_have("read:accounts"))
@@ -131,30 +99,3 @@ def acct_of(handle: str, domain: str) -> str:
     """A handle as accounts are named here: without "@" at its front, and without our own domain."""
     name, _, host = handle.strip().removeprefix("acct:").removeprefix("@").partition("@")
     return name if host.lower() in ("", domain.lower()) else f"{name}@{host}"
-
-
-def _source(row: AccountRow, note: str, requests: int) -> dict[str, Any]:
-    """What the owner edits: text as typed, and the defaults of what they post."""
-    profile: dict[str, Any] = msgspec.json.decode(f"{{{row.profile}}}")
-    return {
-        "privacy": "public",
-        "sensitive": False,
-        "language": None,
-        "note": note,
-        "fields": profile["fields"],
-        "follow_requests_count": requests,
-        "hide_collections": profile["hide_collections"],
-        "discoverable": profile["discoverable"],
-        "indexable": profile["indexable"],
-        "attribution_domains": [],
-        "quote_policy": "nobody",
-    }
-
-
-def _role(role: Role) -> dict[str, Any]:
-    number, name = _ROLES[role]
-    return {"id": number, "name": name, "permissions": "0", "color": "", "highlighted": role != "user"}
-
-
-def _text(value: dict[str, Any]) -> str:
-    return _encode(value).decode()

@@ -47,28 +47,12 @@ EMPTY_OF_ACCOUNT: dict[str, Opt] = {
     "featured_tags": may_have("read:accounts"),
     "lists": needs("read:lists"),
 }
-# How new posts are made and shown by default (Mastodon documentation, entities/Preferences).
-PREFERENCES = {
-    "posting:default:visibility": "public",
-    "posting:default:sensitive": False,
-    "posting:default:language": None,
-    "posting:default:quote_policy": "nobody",
-    "reading:expand:media": "default",
-    "reading:expand:spoilers": False,
-    "reading:autoplay:gifs": False,
-}
 
 
 @get("/api/v1/custom_emojis", opt=PUBLIC)
 async def custom_emojis() -> Response[bytes]:
     """There are none."""
     return json("[]", CACHED)
-
-
-@get("/api/v1/preferences", opt=needs("read:accounts"))
-async def preferences() -> dict[str, Any]:
-    """What cannot be changed yet."""
-    return PREFERENCES
 
 
 @get("/api/v1/push/subscription", opt=needs("push"))

@@ -4,11 +4,11 @@ The answer is made of the very events that were appended, rendered by the functi
 the read models as they were just before: it waits for nobody (docs: "you read what you wrote").
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from adapters.activitypub.fitting import SAID_BYTES_MAX, said_bytes
 from adapters.text import length
@@ -17,6 +17,7 @@ from api.auth import Viewer
 from api.errors import Invalid, NotFound, Unprocessable
 from api.mastodon.accounts import acct_of
 from api.mastodon.attaching import MediaAttributes
+from api.mastodon.credentials import LANGUAGE, preferences_of
 from api.mastodon.reading import current, id_in, up_to_now
 from api.mastodon.seen import one
 from api.server import Book
@@ -37,7 +38,6 @@ from projections.status_queries import StatusRow
 
 # Past this nothing is counted: counting graphemes takes time, and no text so long has few of them.
 TYPED_CHARACTERS_MAX = 20 * CHARACTERS_MAX
-_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 _NO_PARENT = "The post you are trying to reply to does not appear to exist"
 
 
@@ -46,7 +46,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
     status: str = ""
     spoiler_text: str = ""
-    sensitive: bool = False
+    sensitive: bool | UnsetType = UNSET
     visibility: Visibility | None = None
     language: str | None = None
     in_reply_to_id: str | None = None
@@ -89,6 +89,19 @@ def refuse_what_is_missing(draft: Draft) -> None:
         raise Unprocessable("Posts can't be quoted on this server yet")
 
 
+async def filled(draft: Draft, viewer: Viewer, server: Book) -> Draft:
+    """The draft with what it leaves out as its author prefers it."""
+    if draft.visibility is not None and draft.sensitive is not UNSET and draft.language is not None:
+        return draft
+    preferred = await preferences_of(server, viewer.account)
+    return msgspec.structs.replace(
+        draft,
+        visibility=draft.visibility or preferred.visibility,
+        sensitive=preferred.sensitive if draft.sensitive is UNSET else draft.sensitive,
+        language=preferred.language if draft.language is None else draft.language,
+    )
+
+
 async def said(draft: Draft, viewer: Viewer, server: Book) -> Said:
     """Work out what the draft says.
 
@@ -111,8 +124,8 @@ async def said(draft: Draft, viewer: Viewer, server: Book) -> Said:
     return Said(
         text=text,
         spoiler_text=spoiler_text,
-        sensitive=draft.sensitive,
-        language=language if language is not None and _LANGUAGE.fullmatch(language) else None,
+        sensitive=draft.sensitive is True,
+        language=language if language is not None and LANGUAGE.fullmatch(language) else None,
         length=length(text, spoiler_text),
         mentions=mentions,
         tags=tags,

@@ -43,6 +43,7 @@ async def publish(request: Request[Any, Any, Any], viewer: TheViewer, server: Th
     """Post. Asked again under the same Idempotency-Key, the status that was posted first is the answer."""
     draft = await params(request, Draft)
     publishing.refuse_what_is_missing(draft)
+    draft = await publishing.filled(draft, viewer, server)
     parent = await publishing.parent_of(draft, viewer, server)
     words = await publishing.said(draft, viewer, server)
     number, origin = await _number(request, viewer, server), server.settings.origin

@@ -9,6 +9,7 @@ from domain.account import (
     AddKey,
     ChangeProfile,
     DeleteAccount,
+    EditProfile,
     Field,
     KeyAdded,
     MoveAccount,
@@ -108,3 +109,28 @@ def test_an_account_moves_only_where_it_is_named() -> None:
 def test_an_account_is_deleted_once() -> None:
     deleted = decided(account, given=[], when=DeleteAccount(account=1))
     assert len(deleted) == 1 and decided(account, given=deleted, when=DeleteAccount(account=1)) == []
+
+
+def test_an_edit_changes_what_it_names_and_leaves_the_rest_even_what_it_cannot_name() -> None:
+    before = Profile(display_name="Al", note="me", avatar="a", also_known_as=("https://a.test/u/al",))
+    (changed,) = decided(account, given=[], when=ChangeProfile(account=1, profile=before))
+    (edited,) = decided(account, given=[changed], when=EditProfile(account=1, note="", avatar=None, locked=True))
+    state = folded(account, [changed, edited])
+    assert state.profile == msgspec.structs.replace(before, note="", avatar=None, locked=True)
+    assert decided(account, given=[changed, edited], when=EditProfile(account=1, locked=True)) == []
+    assert decided(account, given=[changed, edited], when=EditProfile(account=1)) == []
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        EditProfile(account=1, display_name="x" * 41),
+        EditProfile(account=1, note="x" * 501),
+        EditProfile(account=1, fields=(Field("a", "b"),) * 5),
+        EditProfile(account=1, fields=(Field("a" * 256, "b"),)),
+        EditProfile(account=1, fields=(Field("a", "b" * 256),)),
+    ],
+)
+def test_an_edit_beyond_the_limits_is_refused(edit: EditProfile) -> None:
+    with pytest.raises(Refused):
+        decided(account, given=[], when=edit)

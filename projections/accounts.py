@@ -219,11 +219,3 @@ def author_and_named(number: int, accts: Sequence[str]) -> Query:
         _SELECT + "WHERE a.id = %(id)s::bigint OR lower(a.acct) = ANY(%(accts)s::text[]) ORDER BY a.id",
         {"id": number, "accts": list(accts)},
     )
-
-
-def note_as_typed(number: int) -> Query:
-    """One row: the account's note as its owner typed it."""
-    return Query(
-        "SELECT note FROM account_revisions WHERE account = %(id)s::bigint ORDER BY position DESC, n DESC LIMIT 1",
-        {"id": number},
-    )

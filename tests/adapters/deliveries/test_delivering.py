@@ -151,9 +151,12 @@ def test_a_kept_connection_that_breaks_costs_no_attempt(instance: Instance, inbo
     assert [one.body for one in inboxes.got] == [b"first", b"second", b"second"] and inboxes.connections == 2
 
 
-def test_a_new_connection_that_breaks_is_the_host_s_trouble(instance: Instance, inboxes: Inboxes) -> None:
+def test_a_new_connection_that_breaks_is_the_host_s_trouble_and_nothing_else_is_tried(
+    instance: Instance, inboxes: Inboxes
+) -> None:
     inboxes.answer = lambda _: Reply(0)
-    instance.put(BOB)
+    for sender in (ALICE, AMY) * 4:
+        instance.put(BOB, sender=sender)
     with instance.delivering():
         inboxes.wait_until(lambda: instance.one("SELECT sum(attempt) FROM app.deliveries") == 1)
     failures, words = instance.one("SELECT failures, last_error FROM app.delivery_hosts")

@@ -84,7 +84,10 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True):
-    """An activity for some inboxes, and (`to_reached`) for all that anything about its object was ever sent to."""
+    """An activity for some inboxes, and (`to_reached`) for all that anything about its object was ever sent to.
+
+    With `withdraws`, what still waits to be sent about that object no longer is.
+    """
 
     uri: str
     sender: int
@@ -92,6 +95,7 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
     inboxes: Sequence[str]
     about: str | None = None
     to_reached: bool = False
+    withdraws: bool = False
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -125,6 +129,8 @@ class Reacting:
         """Write what is to be sent and fetched and what failed, and move the checkpoint, all or nothing."""
         with self._connection.transaction(), self._connection.cursor() as cursor:
             for send in sends:
+                if send.withdraws and send.about:
+                    outbox.withdraw(cursor, send.about, send.sender)
                 reached = outbox.reached(cursor, send.about) if send.to_reached and send.about else ()
                 outbox.enqueue(
                     cursor,

@@ -50,6 +50,11 @@ _REACHED = """
     SELECT i.url FROM app.reached r JOIN app.inboxes i ON i.id = ANY(r.inboxes) WHERE r.object = %s ORDER BY i.id
 """
 # Forgets a host's failures; `adapters/postgres/host_life.py` asks it for each signed request.
+_WITHDRAW = """
+    DELETE FROM app.deliveries d USING app.reached r, app.inboxes i
+    WHERE r.object = %(object)s AND i.id = ANY(r.inboxes) AND d.host = i.host AND d.inbox = i.id
+        AND d.lane = hashtextextended(%(object)s::text, coalesce(%(sender)s::bigint, 0)) & 9223372036854775807
+"""
 ALIVE: LiteralString = """
     WITH revived AS (
         UPDATE app.delivery_hosts
@@ -93,6 +98,15 @@ def enqueue(
 def reached(session: Session, object_uri: str) -> list[str]:
     """The inboxes that anything about the object was ever enqueued for."""
     return [url for (url,) in session.execute(_REACHED, [object_uri]).fetchall()]
+
+
+def withdraw(session: Session, object_uri: str, sender: int | None) -> int:
+    """Send nothing more of what `sender` enqueued about the object until now; gives how many deliveries that were.
+
+    For before its Delete is enqueued: a host that comes back after a day should not get the post first. What is on its
+    way at this moment still arrives.
+    """
+    return session.execute(_WITHDRAW, {"object": object_uri, "sender": sender}).rowcount
 
 
 def alive_again(session: Session, uri: str) -> bool:

@@ -74,7 +74,7 @@ async def _post_deleted(event: PostDeleted, happened: Happened, world: World) ->
     if post.visibility != "direct":
         inboxes += await world.inboxes_of_followers(event.author, happened.position)
     activity = activity_of(event, About(actor=author.uri, object=post.uri))
-    return _sent(activity, event.author, inboxes, about=post.uri, to_reached=True)
+    return _taken_back(_sent(activity, event.author, inboxes, about=post.uri, to_reached=True))
 
 
 async def _boost(event: PostBoosted | PostUnboosted, happened: Happened, world: World) -> Sequence[Send]:
@@ -84,7 +84,8 @@ async def _boost(event: PostBoosted | PostUnboosted, happened: Happened, world: 
     inboxes = await world.inboxes_of_followers(event.account, happened.position)
     inboxes += await world.inboxes_of(author)
     undone = isinstance(event, PostUnboosted)
-    return _sent(activity_of(event, about), event.account, inboxes, about=event.uri, to_reached=undone)
+    sent = _sent(activity_of(event, about), event.account, inboxes, about=event.uri, to_reached=undone)
+    return _taken_back(sent) if undone else sent
 
 
 async def _favourite(event: PostFavourited | PostUnfavourited, happened: Happened, world: World) -> Sequence[Send]:
@@ -167,6 +168,11 @@ def _sent(
     return [
         Send(uri=activity["id"], sender=sender, body=body, inboxes=found, about=about, to_reached=to_reached),
     ]
+
+
+def _taken_back(sends: Sequence[Send]) -> Sequence[Send]:
+    """Who has not got it yet, because their host was away, needs not get it any more."""
+    return [msgspec.structs.replace(send, withdraws=True) for send in sends]
 
 
 _Teller = Callable[[Any, Happened, World], Awaitable[Sequence[Send]]]

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from adapters.postgres.outbox import CHANNEL, alive_again, enqueue, reached
+from adapters.postgres.outbox import CHANNEL, alive_again, enqueue, reached, withdraw
 from tests.database import Database
 
 POST = "https://here.test/ap/users/1/statuses/7"
@@ -110,6 +110,19 @@ def test_a_cursor_does_as_well(session: psycopg.Connection[Any]) -> None:
     with session.cursor() as cursor:
         assert enqueue(cursor, activity_uri=CREATE, sender=1, body=b"", inboxes=[BOB], object_uri=POST) == 1
         assert reached(cursor, POST) == [BOB]
+
+
+def test_what_is_withdrawn_is_its_sender_s_and_about_that_object_alone(session: psycopg.Connection[Any]) -> None:
+    put(session, BOB, CAROL, object_uri=POST)
+    put(session, BOB, uri=f"{POST}#updates/1", object_uri=POST)
+    kept = [f"{POST}0/activity", "https://here.test/likes/1", "https://here.test/follow/1"]
+    put(session, BOB, uri=kept[0], object_uri=f"{POST}0")
+    put(session, BOB, uri=kept[1], object_uri=POST, sender=2)
+    put(session, BOB, uri=kept[2])
+    assert withdraw(session, POST, 1) == 3
+    assert withdraw(session, POST, 1) == 0 and withdraw(session, "https://here.test/never", 1) == 0
+    assert [row[2] for row in rows(session)] == kept
+    assert put(session, *reached(session, POST), uri=f"{POST}#delete", object_uri=POST) == 2
 
 
 def test_a_sign_of_life_ends_what_failures_brought(session: psycopg.Connection[Any]) -> None:

@@ -39,6 +39,13 @@ from api.mastodon.credentials import (
 from api.mastodon.instance import instance_v1, instance_v2
 from api.mastodon.markers import markers, move_markers
 from api.mastodon.media import delete_media, describe_media, show_media, upload_media
+from api.mastodon.notifications import (
+    clear_notifications,
+    count_unread,
+    dismiss_notification,
+    show_notification,
+    show_notifications,
+)
 from api.mastodon.reaction_lists import bookmarks, favourites, show_favourited_by, show_reblogged_by
 from api.mastodon.reactions import bookmark, favourite, pin, reblog, unbookmark, unfavourite, unpin, unreblog
 from api.mastodon.relationships import (
@@ -131,6 +138,11 @@ ROUTES: Sequence[HTTPRouteHandler] = (
     familiar_followers,
     translation_languages,
     extended_description,
+    show_notifications,
+    count_unread,
+    show_notification,
+    clear_notifications,
+    dismiss_notification,
     markers,
     move_markers,
     push_subscription,

@@ -13,6 +13,7 @@ from projections import (
     home,
     interpretation,
     mutes,
+    notifications,
     pins,
     recipients,
     statuses,
@@ -35,6 +36,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     bookmarks.PROJECTION,
     pins.PROJECTION,
     conversations.PROJECTION,
+    notifications.PROJECTION,
     actor_documents.PROJECTION,
     finding.PROJECTION,
 )

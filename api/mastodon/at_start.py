@@ -32,7 +32,6 @@ EMPTY: dict[str, Opt] = {
     "/api/v1/instance/peers": PUBLIC,
     "/api/v1/instance/rules": PUBLIC,
     "/api/v1/lists": needs("read:lists"),
-    "/api/v1/notifications": needs("read:notifications"),
     "/api/v1/scheduled_statuses": needs("read:statuses"),
     "/api/v1/suggestions": needs("read"),
     "/api/v2/suggestions": needs("read"),

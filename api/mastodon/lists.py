@@ -43,7 +43,7 @@ async def answered(
         found = await view.row(status_queries.boundary(listing, part))
         cut = None if found is None else found[0]
     rows = asked.newest_first(rows)
-    first, last = _cursors([row[COLUMNS] for row in rows], part, cut)
+    first, last = cursors([row[COLUMNS] for row in rows], part, cut)
     if next_when_full and len(rows) < part.limit and cut is None:
         last = None
     links = link(request, server.settings.origin, first=first, last=last)
@@ -61,7 +61,7 @@ async def shown(view: View, rows: Sequence[tuple[Any, ...]], viewer: int | None)
     return entities.statuses(found, posts, viewer)
 
 
-def _cursors(entries: list[int], part: Slice, cut: int | None) -> tuple[int | None, int | None]:
+def cursors(entries: list[int], part: Slice, cut: int | None) -> tuple[int | None, int | None]:
     """Cursors for `prev` and `next`: the page's ends, or where scanning stopped.
 
     Not all that is known of the entry where it stopped need have been read: unless it is shown it comes again.

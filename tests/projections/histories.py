@@ -10,6 +10,7 @@ from domain.conversation import ConversationMuted, ConversationUnmuted
 from domain.favourite import PostFavourited, PostUnfavourited
 from domain.follow import FollowAdjusted
 from domain.mute import AccountMuted, AccountUnmuted
+from domain.notification import NotificationDismissed, NotificationsCleared
 from domain.pin import PostPinned, PostUnpinned
 from domain.post import Attachment, PostDeleted, PostEdited, PostPublished
 from tests.adapters.interpreter import peers
@@ -99,6 +100,8 @@ class TimelineHistory(History):
             AccountUnblocked(blocker=who, blocked=other, activity="b"),
             *(AccountMuted(muter=who, muted=other, notifications=on, expires_at=expires_at) for on in (True, False)),
             AccountUnmuted(muter=who, muted=other),
+            NotificationsCleared(account=who, up_to=self.random.randrange(1, len(self.log) + 1) << 20),
+            NotificationDismissed(account=who, notification=self.random.randrange(1, len(self.log) + 1) << 20),
             FollowAdjusted(follower=who, followee=other, reblogs=False, languages=self.one(None, ("en", "de"))),
         )
         return peers.local(f"relation:{who}:{other}", event)

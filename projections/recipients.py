@@ -76,6 +76,22 @@ def inboxes_of_audience(status: int) -> Query:
     )
 
 
+def inboxes_of_concerned(status: int, position: int) -> Query:
+    """Rows of one personal inbox each: of those who boosted, liked or answered a status by then (federation §12)."""
+    return Query(
+        """
+        SELECT e.inbox FROM endpoints e WHERE e.account = ANY(ARRAY(
+            SELECT b.account FROM statuses b
+            WHERE b.reblog_of = %(status)s::bigint AND b.published <= %(position)s::bigint
+            UNION SELECT v.account FROM favourites v
+            WHERE v.status = %(status)s::bigint AND v.since <= %(position)s::bigint AND v.until IS NULL
+            UNION SELECT r.account FROM statuses r JOIN statuses p ON r.in_reply_to_uri = p.uri
+            WHERE p.id = %(status)s::bigint AND r.published <= %(position)s::bigint))
+        """,
+        {"status": status, "position": position},
+    )
+
+
 def inboxes_of(accounts: Sequence[int]) -> Query:
     """Rows of one personal inbox each: of those of these accounts that live elsewhere."""
     return Query(

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from adapters.embedded.valkey import EmbeddedValkey
+from domain import account
+from domain.account import ChangeProfile, Profile
 from tests.database import Database
 from tests.federation.peer import PUBLIC, Peer, running_peer
 from tests.instance import LiveInstance, running_instance
@@ -124,6 +126,76 @@ def test_a_remote_account_is_asked_and_an_unfollow_takes_the_request_back(instan
     assert instance.client.post(f"/api/v1/accounts/{number}/unfollow").status_code == 200
     undone = told(bob)
     assert (undone["type"], undone["object"]["id"], undone["object"]["type"]) == ("Undo", asked["id"], "Follow")
+
+
+def noted(instance: LiveInstance, bob: Peer, text: str = "Of bob's") -> Any:
+    """A public post of bob's, as a status here."""
+    note = bob.note(text)
+    assert bob.post(instance.inbox, note).status == 202
+    instance.settled()
+    number = instance.client.get("/api/v1/accounts/lookup", params={"acct": bob.acct}).json()["id"]
+    statuses = instance.client.get(f"/api/v1/accounts/{number}/statuses").json()
+    return next(status for status in statuses if status["uri"] == note["object"]["id"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "undone", "kind"), [("favourite", "unfavourite", "Like"), ("reblog", "unreblog", "Announce")]
+)
+def test_an_author_hears_of_what_others_make_of_their_post_and_of_its_undoing(
+    instance: LiveInstance, bob: Peer, asked: str, undone: str, kind: str
+) -> None:
+    status = noted(instance, bob)
+    assert instance.client.post(f"/api/v1/statuses/{status['id']}/{asked}").status_code == 200
+    heard = told(bob)
+    assert (heard["type"], heard["actor"], heard["object"]) == (kind, me(instance), status["uri"])
+    assert instance.client.post(f"/api/v1/statuses/{status['id']}/{undone}").status_code == 200
+    undo = told(bob)
+    assert (undo["type"], undo["object"]["type"], undo["object"]["id"]) == ("Undo", kind, heard["id"])
+
+
+def test_a_boost_reaches_the_boosters_followers_too(instance: LiveInstance, bob: Peer, eve: Peer) -> None:
+    follows(eve, instance)
+    status = noted(instance, bob)
+    assert instance.client.post(f"/api/v1/statuses/{status['id']}/reblog").status_code == 200
+    assert told(eve)["object"] == told(bob)["object"] == status["uri"]
+
+
+def test_who_passed_a_post_on_hears_of_its_edit_and_its_deletion(instance: LiveInstance, bob: Peer) -> None:
+    status = post(instance, "Pass it on")
+    assert bob.post(instance.inbox, bob.note("First of all")).status == 202
+    announce = bob.activity("Announce", status["uri"], to=[PUBLIC])
+    assert bob.post(instance.inbox, announce).status == 202
+    instance.settled()
+    number = status["id"]
+    assert instance.client.get(f"/api/v1/statuses/{number}").json()["reblogs_count"] == 1
+    assert instance.client.put(f"/api/v1/statuses/{number}", json={"status": "Better"}).status_code == 200
+    assert told(bob)["type"] == "Update"
+    assert instance.client.delete(f"/api/v1/statuses/{number}").status_code == 200
+    assert told(bob)["type"] == "Delete"
+
+
+def test_a_block_is_told_and_ends_what_was_between_both(instance: LiveInstance, bob: Peer) -> None:
+    follows(bob, instance)
+    number = instance.client.get("/api/v1/accounts/lookup", params={"acct": bob.acct}).json()["id"]
+    assert instance.client.post(f"/api/v1/accounts/{number}/block").json()["blocking"] is True
+    assert {told(bob)["type"], told(bob)["type"]} == {"Block", "Reject"}
+    refused = bob.activity("Follow", me(instance))
+    assert bob.post(instance.inbox, refused).status == 202
+    answer = told(bob)
+    assert (answer["type"], answer["object"]["id"]) == ("Reject", refused["id"])
+
+
+def test_a_locked_account_decides_for_itself(instance: LiveInstance, bob: Peer) -> None:
+    number = int(instance.client.get("/api/v1/accounts/verify_credentials").json()["id"])
+    instance.run(instance.server.do(account, ChangeProfile(account=number, profile=Profile(locked=True))))
+    instance.settled()
+    follow = bob.activity("Follow", me(instance))
+    assert bob.post(instance.inbox, follow).status == 202
+    assert nothing_more(bob)
+    (asking,) = instance.client.get("/api/v1/follow_requests").json()
+    assert instance.client.post(f"/api/v1/follow_requests/{asking['id']}/authorize").status_code == 200
+    accepted = told(bob)
+    assert (accepted["type"], accepted["object"]["id"]) == ("Accept", follow["id"])
 
 
 def test_what_was_not_meant_for_anybody_elsewhere_is_told_to_nobody(instance: LiveInstance, bob: Peer) -> None:

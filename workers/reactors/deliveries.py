@@ -63,6 +63,8 @@ async def _post(event: PostPublished | PostEdited, happened: Happened, world: Wo
         inboxes += await world.inboxes_of(post.answers)
     about = About(actor=status.actor, object=status.uri, document=note)
     edited = isinstance(event, PostEdited)
+    if edited:
+        inboxes += await world.inboxes_of_concerned(event.post, happened.position)
     return _sent(activity_of(event, about), event.author, inboxes, about=status.uri, to_reached=edited)
 
 
@@ -73,6 +75,7 @@ async def _post_deleted(event: PostDeleted, happened: Happened, world: World) ->
     inboxes = await world.inboxes_of_audience(event.post)
     if post.visibility != "direct":
         inboxes += await world.inboxes_of_followers(event.author, happened.position)
+    inboxes += await world.inboxes_of_concerned(event.post, happened.position)
     activity = activity_of(event, About(actor=author.uri, object=post.uri))
     return _taken_back(_sent(activity, event.author, inboxes, about=post.uri, to_reached=True))
 

@@ -57,6 +57,10 @@ class World(NamedTuple):
         """Of those whom a post is addressed to."""
         return [row[0] for row in await self.view.rows(recipients.inboxes_of_audience(post))]
 
+    async def inboxes_of_concerned(self, post: int, position: int) -> list[str]:
+        """Of those who boosted, liked or answered a post by then: it may have reached them by no other way."""
+        return [row[0] for row in await self.view.rows(recipients.inboxes_of_concerned(post, position))]
+
     async def local_followers_of(self, account: int) -> Sequence[int]:
         """The local accounts that follow this one now."""
         return [row[0] for row in await self.view.rows(recipients.local_followers_of(account))]

@@ -9,7 +9,7 @@ from domain.post import Visibility
 from projections.query import Query
 from projections.rule import Projection
 from projections.status_queries import Slice
-from projections.visibility import MAY_SEE
+from projections.visibility import MAY_SEE, may_be_met
 
 # What an outbox lists, as an index of it: of somebody who mostly writes to followers, little is read.
 TABLES = """
@@ -132,10 +132,12 @@ def outbox_part(account: int, viewer: int | None, part: Slice) -> Query:
     """Rows of LocalStatus that everybody may see, as far as this viewer may, in the order that the slice reads."""
     where: LiteralString = """
         WHERE s.account = %(account)s::bigint AND s.local AND s.deleted IS NULL
-            AND s.visibility IN ('public', 'unlisted') AND :visible
+            AND s.visibility IN ('public', 'unlisted') AND :visible AND :met
             AND s.id < %(below)s::bigint AND s.id > %(above)s::bigint
         ORDER BY s.id :order LIMIT %(limit)s::bigint
         """.replace(":visible", MAY_SEE).replace(":order", "ASC" if part.ascending else "DESC")
+    # Of all posts or of none, so asked once: whoever is blocked must not have all that was ever said looked at.
+    where = where.replace(":met", may_be_met("%(account)s::bigint"))
     bounds = {"below": part.below, "above": part.above, "limit": part.limit}
     return Query(_STATUS + where, {"account": account, "viewer": viewer, **bounds})
 

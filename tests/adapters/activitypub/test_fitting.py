@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from adapters.activitypub.collections import fitting, ordered_page
 from adapters.activitypub.documents import create_document, note_document
 from adapters.activitypub.fitting import BODY_BYTES_MAX, SAID_BYTES_MAX, said_bytes
 from adapters.text import length
@@ -109,6 +110,12 @@ def test_the_largest_post_fits(piece: str, description: str) -> None:
     create = create_of(filled(piece), description)
     assert len(msgspec.json.encode(create)) <= BODY_BYTES_MAX
     assert depth(create) <= DEPTH_MAX
+
+
+def test_a_page_of_an_outbox_is_no_deeper() -> None:
+    create = create_of(f"{NAMED} Hello", "A picture")
+    page = ordered_page(f"{ALICE}/outbox", "page=true", fitting([create]), following=None, preceding=None)
+    assert depth(msgspec.json.decode(msgspec.json.encode(page))) <= DEPTH_MAX
 
 
 def test_plain_text_as_long_as_allowed_is_said_whole() -> None:

@@ -94,11 +94,11 @@ def status(number: int, viewer: int | None) -> Query:
     )
 
 
-def statuses(numbers: Iterable[int], viewer: int | None) -> Query:
-    """StatusRows of those of these that the viewer may see, in no order."""
+def statuses(numbers: Iterable[int], viewer: int | None, visible: LiteralString = MAY_SEE) -> Query:
+    """StatusRows of those of these that the viewer may see, in no order; with SHOWN of those that a list shows."""
     select = "SELECT" + _columns(viewer) + " FROM statuses s" + _JOINS
     return Query(
-        select + " WHERE s.id = ANY(%(ids)s::bigint[]) AND" + MAY_SEE,
+        select + " WHERE s.id = ANY(%(ids)s::bigint[]) AND" + visible,
         {"ids": list(numbers), "viewer": viewer},
     )
 

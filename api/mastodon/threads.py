@@ -21,6 +21,7 @@ from domain.conversation import MuteConversation, UnmuteConversation
 from projections import status_queries, threads
 from projections.status_queries import StatusRow
 from projections.threads import WALKED_MAX
+from projections.visibility import SHOWN
 
 # Mastodon's limits for who is not logged in.
 ANCESTORS_MAX = 40
@@ -34,7 +35,7 @@ Children = Mapping[int, Sequence[int]]
 async def context(status_id: FromPath[str], viewer: AnyViewer, server: TheBook) -> Response[bytes]:
     """What it answers, the root first, and what answers it, each answer followed by its own.
 
-    What the viewer may not see is left out; what answers that is not.
+    What is not for the viewer, or not wanted by them, is left out; what answers that is not.
     """
     found = await seen_post(server, viewer, status_id)
     view, number = server.reads.view(), found.row.id
@@ -138,11 +139,12 @@ def _children(rows: Sequence[tuple[Any, ...]]) -> Children:
 
 
 async def _visible(view: View, viewer: Viewer | None, numbers: Sequence[int]) -> dict[int, bytes]:
-    """Those that the viewer may see, as Statuses."""
+    """Those that are shown to the viewer, as Statuses."""
     if not numbers:
         return {}
     viewer_id = None if viewer is None else viewer.account
-    rows = [StatusRow._make(row) for row in await view.rows(status_queries.statuses(numbers, viewer_id))]
+    query = status_queries.statuses(numbers, viewer_id, SHOWN)
+    rows = [StatusRow._make(row) for row in await view.rows(query)]
     return {row.id: entities.status(row, viewer_id).encode() for row in rows}
 
 

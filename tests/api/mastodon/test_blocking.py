@@ -90,6 +90,56 @@ async def test_a_mute_hides_from_lists_and_from_nothing_else(world: World) -> No
     assert await alice.home() == [post]
 
 
+async def test_threads_leave_out_whom_the_reader_mutes_or_blocks_and_keep_what_answers_them(world: World) -> None:
+    alice, bob, carol = await world.person("alice"), await world.person("bob"), await world.person("carol")
+    root = (await alice.post("a"))["id"]
+    await world.settled()
+    his = (await bob.post("b", in_reply_to_id=root))["id"]
+    await world.settled()
+    hers = (await carol.post("c", in_reply_to_id=his))["id"]
+    await world.settled()
+
+    async def below(person: Person) -> list[str]:
+        return [one["id"] for one in (await person.get(f"/api/v1/statuses/{root}/context"))["descendants"]]
+
+    assert await below(alice) == [his, hers]
+    for verb in ("mute", "block"):
+        await do(alice, verb, bob)
+        assert await below(alice) == [hers]
+        assert await below(carol) == [his, hers]
+        await do(alice, f"un{verb}", bob)
+        assert await below(alice) == [his, hers]
+
+
+async def test_a_boost_shows_to_whom_neither_booster_nor_author_is_blocked_muted_or_unwanted(world: World) -> None:
+    alice, bob, carol = await world.person("alice"), await world.person("bob"), await world.person("carol")
+    await alice.follow(bob)
+    await world.settled()
+    post = (await carol.post("c"))["id"]
+    await world.settled()
+    boost = (await bob.ask("POST", f"/api/v1/statuses/{post}/reblog"))["id"]
+    await world.settled()
+    assert await alice.home() == [boost]
+    for verb, other in (("mute", bob), ("mute", carol), ("block", carol)):
+        await do(alice, verb, other)
+        assert await alice.home() == [], (verb, other.name)
+        assert await alice.sees(boost) is True
+        await do(alice, f"un{verb}", other)
+        assert await alice.home() == [boost]
+    await do(carol, "block", alice)
+    await world.settled()
+    assert await alice.home() == [] and await alice.sees(boost) is False
+    assert await alice.get(f"/api/v1/accounts/{bob.id}/statuses") == []
+    await do(carol, "unblock", alice)
+    await world.settled()
+    await alice.ask("POST", f"/api/v1/accounts/{bob.id}/follow", json={"reblogs": False})
+    assert await alice.home() == []
+    await alice.follow(bob)
+    assert await alice.home() == []
+    await alice.ask("POST", f"/api/v1/accounts/{bob.id}/follow", json={"reblogs": True})
+    assert await alice.home() == [boost]
+
+
 async def test_a_mute_is_over_when_its_time_is(world: World) -> None:
     alice, bob, carol = await world.person("alice"), await world.person("bob"), await world.person("carol")
     now = world.server.now

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domain.account import Profile
-from tests.adapters.interpreter.peers import actor, create, fetched, received
+from tests.adapters.interpreter.peers import actor, create, fetched, note, received
 from tests.api.mastodon.world import PUBLIC, Person, World
 
 pytestmark = pytest.mark.anyio
@@ -182,3 +182,12 @@ async def test_a_remote_mention_tells_and_its_direct_post_is_read_there(world: W
     (one,) = await alice.get("/api/v1/notifications")
     assert (one["type"], one["account"]["acct"], one["status"]["uri"]) == ("mention", "ann@far.test", f"{ann}/1")
     assert one["status"]["visibility"] == "direct"
+
+
+async def test_a_post_that_was_only_fetched_tells_nobody_until_it_is_delivered(world: World) -> None:
+    alice, ann = await world.person("alice"), "https://far.test/u/ann"
+    tag = [{"type": "Mention", "href": f"http://localhost:3000/ap/users/{alice.id}", "name": "@alice@localhost:3000"}]
+    await world.hear(fetched(ann, actor(ann)), fetched(f"{ann}/1", note(f"{ann}/1", ann, tag=tag)))
+    assert await told(alice) == []
+    await world.hear(received(ann, create(f"{ann}/1", ann, tag=tag)))
+    assert [(kind, who) for kind, who, _ in await told(alice)] == [("mention", "ann")]

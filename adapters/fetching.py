@@ -31,6 +31,7 @@ MENTIONED_MAX: Final = 20
 
 FETCH: Final = "fetch"
 THREAD: Final = "thread"
+_CREATE: Final = frozenset({"Create"})
 # Why something is fetched although it is known: it may have changed.
 ANEW: Final = frozenset({"refetch", "move target"})
 
@@ -95,6 +96,10 @@ class Documents:
             raise type(failure[0])(failure[0].reason)
         return await self._flights.join(uri, self._noting_failure)
 
+    async def look(self, uri: str) -> FetchedDocument:
+        """Fetch what `uri` names without keeping it. Raises FetchRefused, FetchGone, FetchFailed."""
+        return await self._get(uri)
+
     async def is_known(self, uri: str) -> bool:
         """Whether there is nothing to fetch: it means something here already, or is our own to say."""
         return origin_of(uri) in (self._own, None) or await self._knows(uri)
@@ -134,6 +139,8 @@ class Documents:
 
     async def _fetch(self, uri: str) -> FetchedDocument:
         found = await self._get(uri)
+        if type_of(found.document, _CREATE) in _CREATE:
+            found = await self._published_by(found)
         if is_actor(found.document):
             await self._keep(found)
             return found
@@ -145,6 +152,13 @@ class Documents:
                 await self._authors.join(author, self._fetch_author)
         await self._keep(found)
         return found
+
+    async def _published_by(self, create: FetchedDocument) -> FetchedDocument:
+        """The post that an activity publishes, from its own URL: what means something is the post."""
+        post = reference(create.document.get("object"))
+        if post is None or not same_origin(post, create.final_url):
+            raise FetchRefused("The activity publishes nothing of its own origin.")
+        return await self._get(post)
 
     async def _fetch_author(self, uri: str) -> FetchedDocument:
         author = await self._get(uri)

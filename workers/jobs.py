@@ -17,6 +17,7 @@ from adapters.activitypub.fetch_documents import FetchError, FetchGone, FetchRef
 from adapters.bell import Listener
 from adapters.config import Settings
 from adapters.fetching import ANEW, FETCH, THREAD, referred_to_by
+from adapters.gathering import OUTBOX, said_before
 from adapters.postgres import jobs
 from adapters.postgres.jobs import A_LANE_MAX, Job
 from adapters.tasks import end
@@ -50,9 +51,15 @@ async def thread(server: Server, job: Job) -> None:
     await server.documents.climb(job.subject)
 
 
+async def outbox(server: Server, job: Job) -> None:
+    """Ask for what the actor that `subject` names has said before, and features."""
+    await server.jobs.ask(*await said_before(server.documents, job.subject))
+
+
 KINDS: Final[Mapping[str, Kind]] = {
     FETCH: fetch,
     THREAD: thread,
+    OUTBOX: outbox,
 }
 
 

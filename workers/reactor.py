@@ -83,6 +83,8 @@ class _Reactor:
                 _log.exception("fact %d.%d can't be acted upon and is set aside", happened.position, happened.n)
                 failures.append(Failure(happened.position, happened.n, f"raised {type(error).__name__}"))
         asked: list[Asked] = [*await fetches.above(batch.orphans, world)]
+        for happened in batch.happened:
+            asked += await fetches.once_followed(happened, world)
         for claim, uri in zip(batch.waiting, batch.waits_for, strict=True):
             asked += await fetches.waited_for(claim, uri, world)
         await asyncio.to_thread(self._reacting.commit, sends, asked, failures, batch.to)

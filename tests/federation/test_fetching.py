@@ -9,7 +9,7 @@ import pytest
 
 from adapters.embedded.valkey import EmbeddedValkey
 from tests.database import Database
-from tests.federation.peer import PUBLIC, Peer, running_peer
+from tests.federation.peer import ACTIVITY_JSON, CONTEXT, PUBLIC, Peer, running_peer
 from tests.instance import LiveInstance, running_instance
 
 TIMEOUT_S = 20.0
@@ -99,3 +99,33 @@ def test_a_page_that_leads_to_a_post_finds_it(instance: LiveInstance, carol: Pee
     carol.pages["/@carol/1"] = carol.pages[note.removeprefix(carol.origin)]
     found = search(instance, f"{carol.origin}/@carol/1", resolve=True)
     assert [status["uri"] for status in found["statuses"]] == [note]
+
+
+def test_what_was_said_before_is_fetched_once_somebody_is_followed_and_comes_into_no_home(
+    instance: LiveInstance, bob: Peer, carol: Peer
+) -> None:
+    before, pinned, elsewhere = bob.publish("Said before"), bob.publish("Pinned"), carol.publish("Elsewhere")
+    create = bob.activity("Create", {"id": before, "type": "Note"})
+    boost = bob.activity("Announce", elsewhere)
+    stolen = bob.activity("Create", {"id": elsewhere, "type": "Note"})
+    box = {"type": "OrderedCollection", "orderedItems": [create, boost, stolen]}
+    featured = {"type": "OrderedCollection", "orderedItems": [{"id": pinned, "type": "Note", "content": "Forged"}]}
+    for name, collection in (("outbox", box), ("featured", featured)):
+        uri = f"{bob.actor}/{name}"
+        document = {"@context": CONTEXT, "id": uri, **collection}
+        bob.pages[uri.removeprefix(bob.origin)] = 200, ACTIVITY_JSON, document
+    actor = {**bob.document(), "outbox": f"{bob.actor}/outbox", "featured": f"{bob.actor}/featured"}
+    bob.pages[f"/users/{bob.name}"] = 200, ACTIVITY_JSON, actor
+    instance.befriend(bob)
+    assert becomes(lambda: status_at(instance, before))["content"] == "<p>Said before</p>"
+    assert becomes(lambda: status_at(instance, pinned))["content"] == "<p>Pinned</p>"
+    assert not {"<p>Said before</p>", "<p>Pinned</p>"} & set(instance.home())
+    assert status_at(instance, elsewhere) is None
+
+
+def test_a_create_that_a_url_names_leads_to_its_post(instance: LiveInstance, carol: Peer) -> None:
+    note = carol.publish("Published")
+    create = {**carol.activity("Create", {"id": note, "type": "Note", "content": "Forged"}), "id": f"{note}/activity"}
+    carol.pages[f"{note}/activity".removeprefix(carol.origin)] = 200, ACTIVITY_JSON, create
+    found = search(instance, f"{note}/activity", resolve=True)
+    assert [status["content"] for status in found["statuses"]] == ["<p>Published</p>"]

@@ -1,7 +1,8 @@
 """What has to be fetched before something can be understood: asked for as jobs, which are done behind.
 
 Only what concerns somebody here: a post that an account followed from here boosts, the account that a followed one
-moves to, the thread above an answer that was delivered. A Like of something unknown fetches nothing.
+moves to, the thread above an answer that was delivered, what somebody had said when they were followed from here. A
+Like of something unknown fetches nothing.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Final
 from adapters.activitypub.urls import origin_of
 from adapters.interpreter.claims import Claim
 from adapters.postgres.jobs import Asked
+from adapters.reacting import Happened
 from projections import recipients
 from workers.reactors.world import World
 
@@ -32,6 +34,16 @@ async def waited_for(claim: Claim, uri: str, world: World) -> Sequence[Asked]:
         if row is None or not row[0]:
             return ()
     return [Asked("fetch", uri, {"why": why}, lane=_host(uri))]
+
+
+async def once_followed(happened: Happened, world: World) -> Sequence[Asked]:
+    """What somebody said before they were followed from here, once they have accepted that."""
+    if happened.kind != "follow.accepted" or happened.verdict != "applied" or happened.claim is None:
+        return ()
+    followed = (await world.accounts(happened.actor)).get(happened.actor or 0)
+    if followed is None or followed.local:
+        return ()
+    return [Asked("outbox", followed.uri, {}, lane=_host(followed.uri))]
 
 
 def _is_elsewhere(uri: str, world: World) -> bool:

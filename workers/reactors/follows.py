@@ -14,8 +14,8 @@ from projections import recipients
 from workers.reactors.deliveries import accepted_again
 from workers.reactors.world import World
 
-KINDS: Final = frozenset({"follow.requested", "account.blocked", "account.moved"})
-"""The facts that ask for a decision, whoever they are of."""
+KINDS: Final = frozenset({"follow.requested", "follow.accepted", "account.blocked", "account.moved"})
+"""The facts that ask for a decision or, once accepted, for what was said before; whoever they are of."""
 
 
 class Decide(NamedTuple):

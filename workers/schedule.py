@@ -24,6 +24,7 @@ from workers.lives import live, until
 
 RUNG_FOR_MAX: Final = 100
 ENDED_MAX: Final = 500
+MEDIA_KEPT_FOR: Final = timedelta(days=1)
 ANOTHER_KEEPS_IT_S: Final = 10.0
 LOOK_AGAIN_S: Final = 0.5
 WAIT_S_MAX: Final = 60.0
@@ -50,11 +51,17 @@ async def end_mutes(server: Server) -> None:
         await server.do(mute, ExpireMute(muter=muter, muted=muted))
 
 
+async def remove_unattached_media(server: Server) -> None:
+    """Remove pictures that nobody has made part of a post, or whose post was deleted, since a day."""
+    await server.media.remove_unattached(server.now() - MEDIA_KEPT_FOR)
+
+
 SCHEDULE: Final[Sequence[Entry]] = (
     Entry("ring for due jobs", timedelta(seconds=30), ring_for_due_jobs),
     Entry("end mutes", timedelta(seconds=30), end_mutes),
     Entry("forget old signatures", timedelta(minutes=5), lambda server: server.seen_signatures.forget()),
     Entry("forget old refusals", timedelta(hours=1), lambda server: server.refusals.forget()),
+    Entry("remove unattached media", timedelta(hours=1), remove_unattached_media),
     Entry("forget jobs that were given up", timedelta(days=1), lambda server: server.jobs.forget()),
 )
 

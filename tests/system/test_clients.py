@@ -14,6 +14,7 @@ import httpx
 import pytest
 from mastodon import Mastodon
 
+from tests.pictures import encoded, halves, located_jpeg, opened
 from tests.system.instance import Instance, free_port
 
 SCOPES = ["read", "write", "follow", "push"]
@@ -122,13 +123,19 @@ def test_toot_logs_in_posts_and_reads_its_home(running: Running, tmp_path: Path)
     assert "Daybook" in toot.run("instance")
 
 
-def test_mastodon_py_logs_in_posts_reads_edits_and_deletes(running: Running) -> None:
+def mastodon_py(running: Running) -> Mastodon:
+    """A client that is logged in."""
     client_id, secret = Mastodon.create_app(
         "Scripted", api_base_url=running.base_url, scopes=SCOPES, redirect_uris="urn:ietf:wg:oauth:2.0:oob"
     )
     client = Mastodon(client_id, secret, api_base_url=running.base_url)
     url = client.auth_request_url(scopes=SCOPES, allow_http=True)
     client.log_in(code=code_for(running, url), scopes=SCOPES, allow_http=True)
+    return client
+
+
+def test_mastodon_py_logs_in_posts_reads_edits_and_deletes(running: Running) -> None:
+    client = mastodon_py(running)
     me = client.me()
     assert me.acct == "admin"
     status = client.status_post(
@@ -150,6 +157,55 @@ def test_mastodon_py_logs_in_posts_reads_edits_and_deletes(running: Running) -> 
     for empty in (client.notifications, client.lists, client.custom_emojis, client.conversations):
         assert list(empty()) == []
     assert client.preferences()["posting:default:visibility"] == "public"
+
+
+def test_toot_posts_pictures_with_their_descriptions_and_changes_its_avatar(running: Running, tmp_path: Path) -> None:
+    cat, dog = tmp_path / "cat.jpg", tmp_path / "dog.png"
+    cat.write_bytes(located_jpeg(6))
+    dog.write_bytes(encoded(halves(300, 200), "PNG"))
+    toot = Toot(tmp_path / "toot")
+    toot.log_in(running)
+    media = ["--media", str(cat), "--description", "a cat", "--media", str(dog), "--description", "a dog"]
+    said = toot.run("post", "Two animals", *media, "--sensitive")
+    assert "Toot posted" in said
+    found = httpx.get(
+        f"{running.base_url}/api/v1/timelines/public", params={"only_media": "true", "limit": 1}, timeout=TIMEOUT_S
+    ).json()
+    assert [one["description"] for one in found[0]["media_attachments"]] == ["a cat", "a dog"]
+    assert found[0]["sensitive"] is True
+    shown = opened(httpx.get(found[0]["media_attachments"][0]["url"], timeout=TIMEOUT_S).content)
+    assert shown.size == (80, 120) and not dict(shown.getexif())
+    assert found[0]["media_attachments"][0]["url"] in toot.run("timelines", "home", "--no-pager", "--no-clear")
+    assert "updated" in toot.run("update-account", "--avatar", str(dog), "--display-name", "Toot").lower()
+    assert "Toot" in toot.run("whoami")
+
+
+def test_mastodon_py_uploads_pictures_and_edits_its_profile(running: Running) -> None:
+    client, cat = mastodon_py(running), located_jpeg(1)
+    media = client.media_post(cat, "image/jpeg", description="a cat", focus=(0.5, -0.5))
+    assert client.media(media).url == media.url and media.meta.focus.x == 0.5
+    media = client.media_update(media, description="a big cat")
+    status = client.status_post("Look", media_ids=[media])
+    assert [one.description for one in status.media_attachments] == ["a big cat"]
+    attribute = client.generate_media_edit_attributes(media.id, description="a tiger")
+    edited = client.status_update(status, "Look again", media_attributes=[attribute])
+    assert edited.media_attachments[0].description == "a tiger"
+    assert client.status_delete(status).media_attachments[0].id == media.id
+    assert client.status_post("Once more", media_ids=[media]).media_attachments[0].description == "a tiger"
+    me = client.account_update_credentials(
+        display_name="Scripted",
+        note="by Mastodon.py",
+        avatar=cat,
+        avatar_mime_type="image/jpeg",
+        fields=[("Site", "https://example.org")],
+    )
+    assert (me.display_name, me.source.note, me.source.fields[0].value) == (
+        "Scripted",
+        "by Mastodon.py",
+        "https://example.org",
+    )
+    assert opened(httpx.get(me.avatar, timeout=TIMEOUT_S).content).size == (400, 400)
+    assert client.account_delete_avatar().avatar.endswith("/avatars/original/missing.png")
 
 
 def test_pages_that_clients_read_aloud_are_json_even_for_what_is_not_there(running: Running) -> None:

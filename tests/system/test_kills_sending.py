@@ -22,8 +22,6 @@ from adapters.embedded.valkey import EmbeddedValkey
 from adapters.postgres import generations
 from tests.system.sites import Person, Site, environ_of, running_sites
 
-unanswered = pytest.mark.skip(reason="the client API does not answer all of this yet")
-
 POSTS = 1_000
 WRITERS = 6
 POSTING_TIMEOUT_S = 240
@@ -139,7 +137,6 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Site]]:
         yield sites
 
 
-@unanswered
 @pytest.mark.timeout(600)
 def test_every_post_arrives_once_whatever_is_killed_meanwhile(sites: list[Site]) -> None:
     sender, receiver = sites

@@ -13,7 +13,7 @@ import httpcore
 from adapters.activitypub.fetch import USER_AGENT
 from adapters.activitypub.guard import GuardedStreams, UrlRefused
 from adapters.activitypub.urls import origin_of
-from adapters.deliveries.http1 import Answer, BrokenAnswer, Line, request_of
+from adapters.deliveries.http1 import BrokenAnswer, Line, request_of
 from adapters.deliveries.judging import Outcome, Verdict, judged
 
 IDLE_HOSTS_MAX: Final = 100
@@ -106,7 +106,7 @@ class Poster:
         reusable = False
         try:
             answer = await line.ask(request)
-            reusable = await self._skipped(line, answer)
+            reusable = await self._skipped(line)
         finally:
             if reusable:
                 lines.free.append((origin_of(url) or "", line, asyncio.get_running_loop().time()))
@@ -114,9 +114,9 @@ class Poster:
                 await line.aclose()
         return judged(answer.status, answer.retry_after, self._clock())
 
-    async def _skipped(self, line: Line, answer: Answer) -> bool:
+    async def _skipped(self, line: Line) -> bool:
         # The answer stands already, however its body ends.
         with suppress(httpcore.NetworkError, TimeoutError):
             async with asyncio.timeout(self._limits.body_s):
-                return await line.skip(answer)
+                return await line.skip()
         return False

@@ -134,6 +134,7 @@ KEPT: Sequence[bytes] = (
     b"HTTP/1.1 204 No Content\r\n\r\n",
     b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
     b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 202\r\nContent-Length: 0\r\n\r\n",
 )
 NOT_KEPT: Sequence[bytes] = (
@@ -145,7 +146,6 @@ NOT_KEPT: Sequence[bytes] = (
     b"HTTP/1.1 202 Accepted\r\nContent-Length: 900000\r\n\r\nsome",
     b"HTTP/1.1 202 Accepted\r\nContent-Length: 9\r\n\r\nshort!",
     b"HTTP/1.1 202 Accepted\r\nContent-Length: -1\r\n\r\n",
-    b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\nnonsense!",
 )
 

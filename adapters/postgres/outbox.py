@@ -5,6 +5,7 @@ put here. Sending is the deliverer's work (`adapters/deliveries`).
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, LiteralString
 
 import psycopg
@@ -13,6 +14,7 @@ from adapters.activitypub.guard import UrlRefused, canonical_url
 from adapters.activitypub.urls import origin_of
 
 CHANNEL = "daybook_outbox"
+INBOXES_IN_MEMORY_MAX = 20_000
 
 Session = psycopg.Connection[Any] | psycopg.Cursor[Any]
 """Either will do; inside a transaction, or in autocommit mode, where each statement is one."""
@@ -83,11 +85,7 @@ def enqueue(
     one sender says about one object in the order of enqueuing; likewise all that is about none. An activity that was
     enqueued before is left as it is, whatever is given now. What is no URL that everybody reads alike is left out.
     """
-    urls: dict[str, str] = {}
-    for inbox in inboxes:
-        url = _canonical(inbox)
-        if url is not None:
-            urls[url] = authority_of(url)
+    urls = dict(found for inbox in inboxes if (found := _url_and_host(inbox)) is not None)
     values = {"urls": list(urls), "hosts": list(urls.values()), "object": object_uri, "channel": CHANNEL}
     session.execute(_NEW_INBOXES, values)
     row = session.execute(_ENQUEUE, {**values, "uri": activity_uri, "sender": sender, "body": body}).fetchone()
@@ -123,8 +121,10 @@ def authority_of(url: str) -> str:
     return (origin_of(url) or "").partition("://")[2]
 
 
-def _canonical(url: str) -> str | None:
+@lru_cache(INBOXES_IN_MEMORY_MAX)
+def _url_and_host(inbox: str) -> tuple[str, str] | None:
     try:
-        return canonical_url(url).partition("#")[0]
+        url = canonical_url(inbox).partition("#")[0]
     except UrlRefused:
         return None
+    return url, authority_of(url)

@@ -1,6 +1,7 @@
 """Bookmarks: what somebody keeps for themselves."""
 
 from collections.abc import Iterable
+from typing import LiteralString
 
 from domain.bookmark import BookmarkEvent, PostBookmarked, PostUnbookmarked
 from projections import toggles
@@ -8,9 +9,13 @@ from projections.fact import Fact
 from projections.rule import Projection, Row, on
 from projections.status_queries import Listing
 
-TABLES = toggles.intervals("bookmarks", "account", "status") + (
-    "CREATE INDEX bookmarks_of_account ON bookmarks (account, :cursor) WHERE until IS NULL;"
-).replace(":cursor", toggles.CURSOR)
+TABLES: LiteralString = (
+    toggles.intervals("bookmarks", "account", "status")
+    + """
+CREATE INDEX bookmarks_open ON bookmarks (account, status) WHERE until IS NULL;
+CREATE INDEX bookmarks_of_account ON bookmarks (account, :cursor) WHERE until IS NULL;
+""".replace(":cursor", toggles.CURSOR)
+)
 
 
 def _turn(event: BookmarkEvent, fact: Fact, origin: str) -> Iterable[Row]:

@@ -18,7 +18,9 @@ TABLES: LiteralString = (
     toggles.intervals("favourites", "account", "status")
     + """
 CREATE INDEX favourites_of_status ON favourites (status, :cursor) WHERE until IS NULL;
--- Only ours ask what they like: their ids lack domain.ids.REMOTE_BIT.
+-- Only ours ask what they like: their ids lack domain.ids.REMOTE_BIT. Of one post they ask by an index that holds no
+-- more than that: an index of all who like it would be read through where it is popular.
+CREATE INDEX favourites_open ON favourites (account, status) WHERE until IS NULL AND account & 32768 = 0;
 CREATE INDEX favourites_of_account ON favourites (account, :cursor) WHERE until IS NULL AND account & 32768 = 0;
 """.replace(":cursor", toggles.CURSOR)
 )

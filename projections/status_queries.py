@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any, LiteralString, NamedTuple
 
-from projections.conversations import muted_by
+from projections.conversations import mutes_any
 from projections.query import Query
 from projections.visibility import MAY_SEE, SHOWN
 
@@ -22,7 +22,8 @@ ID_MAX = 2**63 - 1
 class StatusRow(NamedTuple):
     """A status as stored: the insides of its JSON and of its account's, what is counted, and the viewer's own flags.
 
-    A boost has `reblog_of`, the post's id, and no revision.
+    A boost has `reblog_of`, the post's id, and no revision. `muted` is, as read, only whether the viewer mutes any
+    thread at all: who does must be asked about these (conversations.muted_among), and hardly anybody does.
     """
 
     id: int
@@ -68,17 +69,17 @@ _STORED: LiteralString = """
     s.replies, a.identity, a.profile, k.followers, k.following, k.statuses, k.last_status_at, s.reblogs, s.favourites,
     s.reblog_of, """
 _NOBODYS: LiteralString = "NULL::boolean, NULL::boolean, NULL::boolean, NULL::boolean, NULL::boolean"
-# True or NULL each. Scalar questions, each one look-up for each status that is shown.
+# One question of each table for all that is shown (:ids), rather than one for each row.
 _VIEWERS: LiteralString = """
-    (SELECT true FROM favourites v
-        WHERE v.account = %(viewer)s::bigint AND v.status = s.id AND v.until IS NULL LIMIT 1),
-    (SELECT true FROM statuses v
-        WHERE v.account = %(viewer)s::bigint AND v.reblog_of = s.id AND v.deleted IS NULL AND v.local LIMIT 1),
-    (SELECT true FROM bookmarks v
-        WHERE v.account = %(viewer)s::bigint AND v.status = s.id AND v.until IS NULL LIMIT 1),
-    CASE WHEN s.account = %(viewer)s::bigint THEN (SELECT true FROM pins v
-        WHERE v.account = s.account AND v.status = s.id AND v.until IS NULL LIMIT 1) END,
-    :muted""".replace(":muted", muted_by("%(viewer)s::bigint"))
+    s.id = ANY (ARRAY(SELECT v.status FROM favourites v WHERE v.account = %(viewer)s::bigint
+        AND v.status = ANY (:ids) AND v.until IS NULL AND v.account & 32768 = 0)),
+    s.id = ANY (ARRAY(SELECT v.reblog_of FROM statuses v WHERE v.account = %(viewer)s::bigint
+        AND v.reblog_of = ANY (:ids) AND v.deleted IS NULL AND v.local)),
+    s.id = ANY (ARRAY(SELECT v.status FROM bookmarks v WHERE v.account = %(viewer)s::bigint
+        AND v.status = ANY (:ids) AND v.until IS NULL)),
+    s.id = ANY (ARRAY(SELECT v.status FROM pins v WHERE v.account = %(viewer)s::bigint AND v.until IS NULL)),
+    :muting""".replace(":muting", mutes_any("%(viewer)s::bigint"))
+_OF_PAGE: LiteralString = "ARRAY(SELECT id FROM s)"
 _JOINS: LiteralString = """
     LEFT JOIN status_revisions r ON r.status = s.id AND r.position = s.revision AND r.n = s.revision_n
     JOIN accounts a ON a.id = s.account
@@ -87,7 +88,7 @@ _JOINS: LiteralString = """
 
 def status(number: int, viewer: int | None) -> Query:
     """The StatusRow of one status, then its URI and its text as typed (None if remote); no row if not visible."""
-    select = "SELECT" + _columns(viewer) + ", s.uri, r.text FROM statuses s" + _JOINS
+    select = "SELECT" + _columns(viewer, "ARRAY[%(id)s::bigint]") + ", s.uri, r.text FROM statuses s" + _JOINS
     return Query(
         select + " WHERE s.id = %(id)s::bigint AND" + MAY_SEE,
         {"id": number, "viewer": viewer},
@@ -96,7 +97,7 @@ def status(number: int, viewer: int | None) -> Query:
 
 def statuses(numbers: Iterable[int], viewer: int | None, visible: LiteralString = MAY_SEE) -> Query:
     """StatusRows of those of these that the viewer may see, in no order; with SHOWN of those that a list shows."""
-    select = "SELECT" + _columns(viewer) + " FROM statuses s" + _JOINS
+    select = "SELECT" + _columns(viewer, "%(ids)s::bigint[]") + " FROM statuses s" + _JOINS
     return Query(
         select + " WHERE s.id = ANY(%(ids)s::bigint[]) AND" + visible,
         {"ids": list(numbers), "viewer": viewer},
@@ -141,12 +142,12 @@ def page(listing: Listing, part: Slice) -> Query:
     """
     sql = _PAGE.replace(":candidates", listing.candidates).replace(":where", listing.where)
     sql = sql.replace(":visible", listing.visible).replace(":shown", listing.shown).replace(":joins", _JOINS)
-    sql = sql.replace(":columns", _columns(listing.values["viewer"]))
+    sql = sql.replace(":columns", _columns(listing.values["viewer"], _OF_PAGE))
     return Query(_scanning(sql, listing, part), {**_bounds(listing, part), "limit": part.limit})
 
 
-def _columns(viewer: int | None) -> LiteralString:
-    return _STORED + (_NOBODYS if viewer is None else _VIEWERS)
+def _columns(viewer: int | None, ids: LiteralString) -> LiteralString:
+    return _STORED + (_NOBODYS if viewer is None else _VIEWERS.replace(":ids", ids))
 
 
 def boundary(listing: Listing, part: Slice) -> Query:

@@ -16,6 +16,7 @@ from api.pagination import link
 from api.pagination import page as asked_page
 from api.server import Book
 from projections import status_queries
+from projections.conversations import muted_among
 from projections.status_queries import COLUMNS, ID_MAX, Listing, Slice, StatusRow
 
 
@@ -53,12 +54,21 @@ async def answered(
 
 async def shown(view: View, rows: Sequence[tuple[Any, ...]], viewer: int | None) -> list[str]:
     """Rows that begin with a StatusRow as Statuses, what they boost with them: one more query if there is any."""
-    found = [StatusRow._make(row[:COLUMNS]) for row in rows]
+    found = await told(view, rows, viewer)
     boosted = {row.reblog_of for row in found if row.reblog_of is not None}
-    posts: dict[int, StatusRow] = {}
+    posts: list[StatusRow] = []
     if boosted:
-        posts = {row[0]: StatusRow._make(row) for row in await view.rows(status_queries.statuses(boosted, viewer))}
-    return entities.statuses(found, posts, viewer)
+        posts = await told(view, await view.rows(status_queries.statuses(boosted, viewer)), viewer)
+    return entities.statuses(found, {row.id: row for row in posts}, viewer)
+
+
+async def told(view: View, rows: Sequence[tuple[Any, ...]], viewer: int | None) -> list[StatusRow]:
+    """The StatusRows that rows begin with, with what else the viewer is told: one more query if they mute threads."""
+    found = [StatusRow._make(row[:COLUMNS]) for row in rows]
+    if viewer is None or not any(row.muted for row in found):
+        return found
+    muted = {row[0] for row in await view.rows(muted_among([row.id for row in found], viewer))}
+    return [row._replace(muted=row.id in muted) for row in found]
 
 
 def cursors(entries: list[int], part: Slice, cut: int | None) -> tuple[int | None, int | None]:

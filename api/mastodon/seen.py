@@ -8,7 +8,7 @@ from adapters.postgres.reads import View
 from api.auth import Viewer
 from api.errors import NotFound
 from api.mastodon import entities
-from api.mastodon.lists import shown
+from api.mastodon.lists import told
 from api.mastodon.reading import absent, current, id_in, json
 from api.server import Book
 from projections import status_queries
@@ -47,19 +47,23 @@ async def seen_post(server: Book, viewer: Viewer | None, status_id: str) -> Seen
 
 async def one(view: View, viewer: Viewer | None, number: int) -> Seen | None:
     """The status with this id, if it is there and for the viewer to see, without waiting."""
-    found = await view.row(status_queries.status(number, None if viewer is None else viewer.account))
+    viewer_id = None if viewer is None else viewer.account
+    found = await view.row(status_queries.status(number, viewer_id))
     if found is None:
         return None
+    (row,) = await told(view, [found], viewer_id)
     uri, text = found[COLUMNS:]
-    return Seen(StatusRow._make(found[:COLUMNS]), uri, text, {})
+    return Seen(row, uri, text, {})
 
 
 async def status_shown(server: Book, viewer: Viewer | None, found: Seen) -> Response[bytes]:
     """A status, with what it boosts."""
-    rendered = await shown(server.reads.view(), [found.row], None if viewer is None else viewer.account)
-    if not rendered:
+    if found.row.reblog_of is None:
+        return json(entities.status(found.row, None if viewer is None else viewer.account), found.headers)
+    post = await one(server.reads.view(), viewer, found.row.reblog_of)
+    if post is None:
         raise NotFound
-    return json(rendered[0], found.headers)
+    return json(entities.boost(found.row, post.row, None if viewer is None else viewer.account), found.headers)
 
 
 def changed(viewer: Viewer, found: Seen, row: StatusRow) -> Response[bytes]:

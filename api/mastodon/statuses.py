@@ -13,14 +13,14 @@ from api.mastodon.lists import shown
 from api.mastodon.publishing import Draft
 from api.mastodon.reactions import unboosted
 from api.mastodon.reading import current, ids_among, json
-from api.mastodon.seen import Seen, changed, seen, seen_post, status_shown
+from api.mastodon.seen import Seen, changed, one, seen, seen_post, status_shown
 from api.params import params
 from api.server import Book, TheBook
 from domain import post as posts
 from domain.events import Refused
 from domain.post import DeletePost, PostEdited, PostPublished
 from projections import status_queries
-from projections.status_queries import COLUMNS, StatusRow
+from projections.status_queries import StatusRow
 
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 1_024
 TOGETHER_MAX = 20
@@ -156,8 +156,8 @@ async def _said_before(server: Book, viewer: Viewer, number: int) -> StatusRow |
     # Whoever posted it may not have noted its position yet, so the head is waited for.
     position, _ = await server.reads.head()
     await server.reads.caught_up(position)
-    found = await server.reads.view().row(status_queries.status(number, viewer.account))
-    return None if found is None else StatusRow._make(found[:COLUMNS])
+    found = await one(server.reads.view(), viewer, number)
+    return None if found is None else found.row
 
 
 def _decoded(inside: str) -> dict[str, Any]:

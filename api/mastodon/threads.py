@@ -13,13 +13,13 @@ from litestar.params import FromPath
 from adapters.postgres.reads import View
 from api.auth import AnyViewer, TheViewer, Viewer, may_have, needs
 from api.mastodon import entities
+from api.mastodon.lists import told
 from api.mastodon.reading import json
 from api.mastodon.seen import Seen, changed, seen_post
 from api.server import Book, TheBook
 from domain import conversation as conversations
 from domain.conversation import MuteConversation, UnmuteConversation
 from projections import status_queries, threads
-from projections.status_queries import StatusRow
 from projections.threads import WALKED_MAX
 from projections.visibility import SHOWN
 
@@ -144,7 +144,7 @@ async def _visible(view: View, viewer: Viewer | None, numbers: Sequence[int]) ->
         return {}
     viewer_id = None if viewer is None else viewer.account
     query = status_queries.statuses(numbers, viewer_id, SHOWN)
-    rows = [StatusRow._make(row) for row in await view.rows(query)]
+    rows = await told(view, await view.rows(query), viewer_id)
     return {row.id: entities.status(row, viewer_id).encode() for row in rows}
 
 

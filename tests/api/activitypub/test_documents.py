@@ -42,9 +42,11 @@ def test_an_actor_has_all_that_peers_look_for(instance: LiveInstance, admin: str
     assert "icon" not in document
 
 
-@pytest.mark.parametrize(
+ACCEPTS = pytest.mark.parametrize(
     ("accept", "status"),
     [
+        ('application/ld+json; profile="https://www.w3.org/ns/activitystreams"', 200),
+        ("application/activity+json, application/ld+json", 200),
         ("application/activity+json", 200),
         ("application/json", 200),
         ("application/activity+json, text/html;q=0.5", 200),
@@ -52,14 +54,29 @@ def test_an_actor_has_all_that_peers_look_for(instance: LiveInstance, admin: str
         ("application/activity+json;q=0, text/html", 302),
         (AS_PERSON["Accept"], 302),
         ("*/*", 302),
+        ("", 302),
     ],
 )
+
+
+@ACCEPTS
 def test_people_get_the_page_and_peers_the_document(
     instance: LiveInstance, admin: str, accept: str, status: int
 ) -> None:
     answer = instance.client.get(admin, headers={"Accept": accept})
     assert (answer.status_code, answer.headers["vary"]) == (status, "Accept")
     assert answer.headers.get("location") == (f"{instance.origin}/@admin" if status == 302 else None)
+
+
+@ACCEPTS
+def test_so_it_is_with_posts_and_their_activities(instance: LiveInstance, accept: str, status: int) -> None:
+    post = posted(instance, "For both")
+    for address in (post["uri"], f"{post['uri']}/activity"):
+        answer = instance.client.get(address, headers={"Accept": accept})
+        assert (answer.status_code, answer.headers["vary"]) == (status, "Accept, Signature")
+        assert answer.headers.get("location") == (post["url"] if status == 302 else None)
+        if status == 200:
+            assert answer.headers["content-type"] == "application/activity+json; charset=utf-8"
 
 
 @pytest.mark.parametrize("path", ["/ap/users/1", "/ap/users/x", "/ap/users/1/outbox", f"/ap/users/{'9' * 30}"])

@@ -173,6 +173,18 @@ def test_a_new_key_of_somebody_known_is_asked_for_once(
     assert len(acquaintance.fetched) == before + 1
 
 
+def test_a_key_that_somebody_known_does_not_have_is_asked_for_once(
+    instance: LiveInstance, account: Any, acquaintance: Peer
+) -> None:
+    uri = whispered(instance, account, acquaintance)
+    headers = acquaintance.signed_get(uri)
+    headers["Signature"] = headers["Signature"].replace("#main-key", "#another")
+    before = len(acquaintance.fetched)
+    answers = [acquaintance.get(uri, headers=headers) for _ in range(5)]
+    assert {answer.status_code for answer in answers} == {404}
+    assert len(acquaintance.fetched) == before + 1
+
+
 def test_one_signers_answer_is_in_no_cache_that_another_reads(instance: LiveInstance, follower: Peer) -> None:
     private, public = (posted(instance, "Said", visibility=each)["uri"] for each in ("private", "public"))
     unsigned = httpx.get(public, headers=AS_PEER)
@@ -212,10 +224,25 @@ def test_for_whom_an_author_blocks_there_is_nothing_even_of_what_is_public(
     assert {acquaintance.get(page).status_code for page in pages} == {200}
 
 
-def test_two_servers_that_check_everything_do_not_wait_for_each_other(
+def test_what_we_sign_fetches_with_is_served_without_a_look_at_who_asks(
     instance: LiveInstance, account: Any, stranger: Peer
 ) -> None:
-    """What we sign fetches with is served without a look at who asks."""
     for actor in (f"{instance.origin}/actor", account["uri"]):
         assert stranger.get(actor).status_code == 200
     assert not stranger.fetched
+
+
+def test_two_servers_that_check_everything_do_not_wait_for_each_other(
+    instance: LiveInstance, account: Any, acquaintance: Peer
+) -> None:
+    """Asked for the key that it signs with, the other one asks for ours first, signed as well."""
+    uri, served, asked = whispered(instance, account, acquaintance), acquaintance.served, list[int]()
+
+    def strict(path: str) -> Any:
+        asked.extend(acquaintance.get(each).status_code for each in (f"{instance.origin}/actor", account["uri"]))
+        return served(path)
+
+    acquaintance.new_key()
+    acquaintance.served = strict
+    assert acquaintance.get(uri).status_code == 200
+    assert asked == [200, 200]

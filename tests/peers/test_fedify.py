@@ -60,6 +60,7 @@ def site(packages: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     """An instance on loopback."""
     with running_sites(tmp_path_factory.mktemp("fedify"), "localhost", people=4) as (site,):
         yield site
+        assert site.complaints() == []
 
 
 @pytest.fixture(scope="module")

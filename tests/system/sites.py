@@ -49,6 +49,12 @@ class Site:
         """One more life of the instance; not ready yet."""
         return Instance(self.data, self.port, **self.settings)
 
+    def complaints(self) -> list[str]:
+        """What it said that no operator should have to read: errors, warnings and tracebacks."""
+        return [
+            line for line in self.instance.said if any(word in line for word in (" ERROR ", " WARNING ", "Traceback"))
+        ]
+
     def person(self) -> "Person":
         """Somebody with a client who has done nothing so far."""
         return next(self._unmet)
@@ -226,10 +232,10 @@ def running_sites(folder: Path, *names: str, people: int = PEOPLE) -> Iterator[l
             list(at_once.map(lambda site: asyncio.run(site.settle_people(people)), sites))
         yield sites
     finally:
-        for site in sites:
-            for person in site.people:
-                person.client.close()
-            site.instance.end()
+        for person in (person for site in sites for person in site.people):
+            person.client.close()
+        with ThreadPoolExecutor() as at_once:
+            list(at_once.map(lambda site: site.instance.end(), sites))
 
 
 def environ_of(site: Site) -> dict[str, str]:

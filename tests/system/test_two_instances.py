@@ -28,8 +28,9 @@ class Pair:
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """a.test and b.test, running."""
-    with running_sites(tmp_path_factory.mktemp("two"), "a.test", "b.test", people=30) as sites:
+    with running_sites(tmp_path_factory.mktemp("two"), "a.test", "b.test", people=26) as sites:
         yield Pair(*sites)
+        assert [line for site in sites for line in site.complaints()] == []
 
 
 @pytest.fixture

@@ -135,6 +135,12 @@ def test_what_is_no_good_picture_is_refused_in_a_sentence_and_leaves_nothing(tmp
     assert time.monotonic() - started < pictures.TIMEOUT_S / 2
 
 
+@pytest.mark.parametrize("raw", [png_bomb(), png_bomb(5_761, 5_760), gif_bomb()], ids=["PNG", "barely", "GIF frame"])
+def test_a_bomb_is_told_by_its_pixel_count_before_it_is_decoded(tmp_path: Path, raw: bytes) -> None:
+    with pytest.raises(Refused, match="more than 33177600"):
+        made(raw, tmp_path)
+
+
 def test_a_picture_with_a_page_behind_it_loses_the_page(tmp_path: Path) -> None:
     page = b"<html><script>alert(document.domain)</script></html>"
     for raw in (jpeg() + page, encoded(halves(60, 40), "PNG") + page, animation() + page):
@@ -158,6 +164,11 @@ def test_the_process_may_not_take_more_memory_than_its_limit(tmp_path: Path) -> 
     code = "from adapters.media import reencode; reencode._confine(); bytearray(3_000_000_000)"
     done = subprocess.run([pictures.sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode != 0 and b"MemoryError" in done.stderr
+
+
+def test_no_process_that_answers_requests_can_decode_a_picture() -> None:
+    code = "import sys, api.app, adapters.wiring, workers.schedule; sys.exit('PIL' in sys.modules)"
+    assert subprocess.run([pictures.sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_blurhash_is_what_its_own_authors_code_makes_of_the_same_pixels() -> None:

@@ -23,6 +23,13 @@ ROUTES = (
     ("GET", "/api/v1/accounts/relationships"),
     ("GET", "/api/v1/accounts/lookup"),
     ("GET", "/api/v1/accounts/verify_credentials"),
+    ("PATCH", "/api/v1/accounts/update_credentials"),
+    ("DELETE", "/api/v1/profile/avatar"),
+    ("POST", "/api/v1/media"),
+    ("POST", "/api/v2/media"),
+    ("GET", "/api/v1/media/{}"),
+    ("PUT", "/api/v1/media/{}"),
+    ("DELETE", "/api/v1/media/{}"),
     ("GET", "/api/v1/timelines/home"),
     ("GET", "/api/v1/timelines/public"),
     ("GET", "/api/v1/statuses"),
@@ -44,7 +51,18 @@ NAMES = (
     *("id", "id[]", "id[x]", "max_id", "min_id", "since_id", "limit", "acct", "q", "type", "offset", "local"),
     *("status", "spoiler_text", "visibility", "language", "in_reply_to_id", "media_ids[]", "poll[options][]"),
     *("duration", "notifications", "reblogs", "languages[]", "home[last_read_id]", "timeline[]", "home", "types[]"),
-    *("sensitive", "exclude_replies", "scheduled_at", "nothing[of][the][kind]"),
+    *("media_ids", "media_attributes[][id]", "media_attributes[][focus]", "focus", "description", "file", "avatar"),
+    *("display_name", "note", "locked", "fields_attributes[0][name]", "fields_attributes[]", "source[privacy]"),
+    *(
+        "source[language]",
+        "source",
+        "only_media",
+        "delete_media",
+        "sensitive",
+        "exclude_replies",
+        "scheduled_at",
+        "nothing[of][the][kind]",
+    ),
 )
 VALUES = (
     *IDS,
@@ -69,7 +87,8 @@ def request(dice: random.Random) -> tuple[str, str, dict[str, Any]]:
             body = repr(bare).encode(errors="replace") if dice.random() < 0.1 else _json(bare)
             return method, path, {"content": body, "headers": {"Content-Type": "application/json"}}
         case 3:
-            return method, path, {"files": {name: (None, value) for name, value in fields.items()}}
+            named = {name: (dice.choice([None, "x.png"]), value) for name, value in fields.items()}
+            return method, path, {"files": named}
         case _:
             kind = dice.choice(["application/json", "multipart/form-data", "application/x-www-form-urlencoded", ""])
             return method, path, {"content": dice.randbytes(40), "headers": {"Content-Type": kind}}

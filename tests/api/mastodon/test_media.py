@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from domain.account import Profile
+from tests.adapters.interpreter import peers
+from tests.adapters.interpreter.peers import ANN
 from tests.api.mastodon.world import ORIGIN, Person, World
 from tests.pictures import MAKER, encoded, halves, jpeg, located_jpeg, opened, png_bomb
 
@@ -221,6 +223,43 @@ async def test_many_uploads_at_once_are_all_answered(world: World) -> None:
     found = await asyncio.gather(*(alice.upload(one) for one in raw))
     assert [media["meta"]["original"]["width"] for media in found] == [20 + n for n in range(6)]
     assert len({media["url"] for media in found}) == 6
+
+
+async def test_what_peers_attach_is_shown_from_where_it_is_and_what_is_ours_is_told_to_them(world: World) -> None:
+    alice = await world.person("alice")
+    far = "https://files.good.test/cat.jpg"
+    cat = {"type": "Document", "mediaType": "image/jpeg", "url": far, "name": "a cat", "width": 40, "height": 30}
+    await world.hear(
+        peers.fetched(ANN, peers.actor(ANN)),
+        peers.received(ANN, peers.create("https://good.test/n/1", ANN, attachment=[cat])),
+    )
+    (status,) = await alice.get("/api/v1/timelines/public", only_media="true", remote="true")
+    (media,) = status["media_attachments"]
+    assert (media["type"], media["url"], media["remote_url"], media["description"]) == ("image", far, far, "a cat")
+    assert media["meta"]["original"]["size"] == "40x30" and media["id"]
+    changed = peers.update("https://good.test/n/1", ANN, attachment=[{**cat, "name": "a dog"}])
+    await world.hear(peers.received(ANN, changed))
+    edited = await alice.get(f"{STATUSES}/{status['id']}")
+    assert [one["description"] for one in edited["media_attachments"]] == ["a dog"]
+    own = await alice.upload(jpeg(), description="a flag", focus="0,1")
+    status = await alice.post("look", media_ids=[own["id"]])
+    await world.settled()
+    path = path_of(status["uri"])
+    note = await world.anybody().ask("GET", path, headers={"Accept": "application/activity+json"})
+    (document,) = note["attachment"]
+    assert (document["type"], document["mediaType"], document["url"]) == ("Document", "image/jpeg", own["url"])
+    assert (document["name"], document["focalPoint"], document["width"]) == ("a flag", [0.0, 1.0], 120)
+    assert (await world.anybody().raw("GET", path_of(document["url"]))).status_code == 200
+
+
+async def test_what_a_crash_left_of_an_upload_is_removed_later(world: World) -> None:
+    left = world.server.media.files.workplace()
+    (left / "half.jpg").write_bytes(b"half")
+    now = world.server.now()
+    await world.server.media.remove_unattached(now - timedelta(days=1))
+    assert left.exists()
+    await world.server.media.remove_unattached(now + timedelta(days=1))
+    assert not left.exists()
 
 
 async def test_other_routes_take_no_files_and_no_more_than_before(world: World) -> None:

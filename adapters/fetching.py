@@ -25,6 +25,7 @@ from projections.known import meant_by
 
 FAILURE_FOR: Final = timedelta(minutes=5)
 FAILURES_MAX: Final = 10_000
+STALE_AFTER: Final = timedelta(days=1)
 FETCHES_PER_HOST_MAX: Final = 4
 PARENTS_MAX: Final = 50
 MENTIONED_MAX: Final = 20
@@ -43,6 +44,10 @@ class DocumentStore(KeyStore, Protocol):
 
     async def keep(self, uri: str, body: bytes, content_type: str, fetched_at: datetime) -> None:
         """Append what `uri` was answered with, when it differs from the last. Raises Unavailable."""
+        ...
+
+    async def fetched_at(self, actor: str) -> datetime | None:
+        """When an actor's document was fetched last, None when it never was. Raises Unavailable."""
         ...
 
     async def has(self, uri: str) -> bool:
@@ -103,6 +108,13 @@ class Documents:
     async def is_known(self, uri: str) -> bool:
         """Whether there is nothing to fetch: it means something here already, or is our own to say."""
         return origin_of(uri) in (self._own, None) or await self._knows(uri)
+
+    async def is_stale(self, actor: str) -> bool:
+        """Whether an actor elsewhere may have changed without our hearing of it: fetched a day ago, or never."""
+        if origin_of(actor) in (self._own, None):
+            return False
+        fetched_at = await self._store.fetched_at(actor)
+        return fetched_at is None or fetched_at < self._clock() - STALE_AFTER
 
     async def climb(self, uri: str) -> int:
         """Fetch `uri` and what it answers, upwards, until something is known; gives how many. Raises as `fetch` does.

@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Final
 
 from adapters.activitypub.fetch_documents import FetchedDocument, FetchError, FetchRefused
@@ -10,22 +13,35 @@ from adapters.activitypub.remote_keys_documents import is_actor
 from adapters.activitypub.urls import origin_of, without_fragment
 from adapters.activitypub.webfinger import Handle, WebFinger, handle_in, handle_of
 from adapters.bell import Bell
-from adapters.fetching import Documents, referred_to_by
+from adapters.fetching import Documents, fetch_job, referred_to_by
 from adapters.postgres.jobs import JobQueue
 
 RESOLVE_S_MAX: Final = 10.0
+LOOK_EVERY: Final = timedelta(hours=1)
+LOOKED_AT_MAX: Final = 10_000
 _log = logging.getLogger("daybook.resolve")
 
 
 class Resolver:
     """Resolves what is not known here. One a process."""
 
-    def __init__(self, documents: Documents, webfinger: WebFinger, jobs: JobQueue, bell: Bell, own_origin: str) -> None:
+    def __init__(
+        self,
+        documents: Documents,
+        webfinger: WebFinger,
+        jobs: JobQueue,
+        bell: Bell,
+        *,
+        own_origin: str,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._documents = documents
         self._webfinger = webfinger
         self._jobs = jobs
         self._bell = bell
         self._own = origin_of(own_origin)
+        self._clock = clock
+        self._looked_at: OrderedDict[str, datetime] = OrderedDict()
 
     async def resolve(self, written: str) -> str | None:
         """The URI of the actor or post that a handle or a URL means, once it stands in the log with its author.
@@ -42,6 +58,22 @@ class Resolver:
         except (FetchError, TimeoutError) as problem:
             _log.info("%r is not found: %s", written, problem or "nobody answers")
             return None
+
+    async def refresh(self, actor: str) -> None:
+        """Have an actor that somebody looks at fetched anew behind, if that was done a day ago or never.
+
+        Looked into once an hour. Raises Unavailable.
+        """
+        now = self._clock()
+        last = self._looked_at.get(actor)
+        if last is not None and now < last + LOOK_EVERY:
+            return
+        self._looked_at[actor] = now
+        self._looked_at.move_to_end(actor)
+        if len(self._looked_at) > LOOKED_AT_MAX:
+            self._looked_at.popitem(last=False)
+        if await self._documents.is_stale(actor):
+            await self._bell.ring(await self._jobs.ask(fetch_job(actor, "refetch")))
 
     async def _actor_of(self, handle: Handle) -> str | None:
         if self._own is not None and handle.host == self._own.partition("://")[2]:

@@ -144,7 +144,9 @@ class Server:
             fetcher, store, Known(self.reads, store).knows, own_origin=self.settings.origin, clock=self.now
         )
         webfinger = WebFinger(fetcher, self.settings.is_plain)
-        self.resolver = Resolver(self.documents, webfinger, self.jobs, self.bell, self.settings.origin)
+        self.resolver = Resolver(
+            self.documents, webfinger, self.jobs, self.bell, own_origin=self.settings.origin, clock=self.now
+        )
         try:
             async with self.reads.running(), self.refusals.running():
                 yield

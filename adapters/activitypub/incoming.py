@@ -26,6 +26,7 @@ from domain.follow import FollowRequested
 from domain.ports import Recorded
 from domain.post import PostDeleted, PostPublished
 
+_WEBFINGER: Final = "/.well-known/webfinger?"
 _INBOX: Final = re.compile(r"/ap/users/([0-9]{1,20})/inbox")
 
 
@@ -64,6 +65,9 @@ class Translator:
 
     def _document(self, event: DocumentFetched) -> Parts:
         document = decoded(event.raw)
+        if _WEBFINGER in event.uri:
+            # What somebody is called is their own host's name for them, until that is understood.
+            raise Unfit(not_understood("WebFinger"))
         if document.get("id") != event.uri:
             raise Unfit(refused("id is not where it was fetched from"))
         kind = type_of(document, ACTOR_TYPES | POST_TYPES)

@@ -36,6 +36,7 @@ _KEEP = """
     INSERT INTO app.remote_keys (key_id, actor, pem, fetched_at) VALUES (%s, %s, %s, %s)
     ON CONFLICT (key_id) DO UPDATE SET actor = excluded.actor, pem = excluded.pem, fetched_at = excluded.fetched_at
 """
+_FETCHED_AT = "SELECT max(fetched_at) FROM app.remote_keys WHERE actor = %s"
 _LAST_DIGEST = "SELECT digest FROM app.documents WHERE uri = %s"
 _REMEMBER_DIGEST = """
     INSERT INTO app.documents (uri, digest) VALUES (%s, %s) ON CONFLICT (uri) DO UPDATE SET digest = excluded.digest
@@ -115,6 +116,11 @@ class FetchedKeys:
         event = DocumentFetched(uri=uri, raw=body, content_type=content_type, fetched_at=fetched_at)
         await self._writer.append([NewEvent(stream, None, self._codec.seal(stream, event))])
         await _run(self._pool, _REMEMBER_DIGEST, [uri, digest])
+
+    async def fetched_at(self, actor: str) -> datetime | None:
+        """When an actor's document was fetched last, None when it never was."""
+        rows = await _run(self._pool, _FETCHED_AT, [actor])
+        return rows[0][0]
 
     async def has(self, uri: str) -> bool:
         """Whether a document of that URI was ever kept."""

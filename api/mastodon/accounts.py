@@ -50,7 +50,10 @@ async def show_account(account_id: FromPath[str], viewer: AnyViewer, server: The
     """One account."""
     number = id_in(account_id)
     headers = await current(server, viewer)
-    (shown,) = await entities_of(server, [await account_row(server, number)])
+    row = await account_row(server, number)
+    if row.domain is not None and viewer is not None:
+        await server.resolver.refresh(row.uri)
+    (shown,) = await entities_of(server, [row])
     return json(shown, headers)
 
 

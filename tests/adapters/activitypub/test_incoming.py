@@ -337,6 +337,11 @@ def test_the_domain_of_an_account_keeps_a_port_that_is_not_the_default() -> None
     assert isinstance(claim.event, AccountRegistered) and claim.event.domain == "good.test:8443"
 
 
+def test_what_webfinger_answered_is_kept_for_whoever_understands_it() -> None:
+    asked = "https://good.test/.well-known/webfinger?resource=acct%3Aann%40good.test"
+    assert document({"subject": "acct:ann@good.test"}, asked).verdict == "not understood: WebFinger"
+
+
 def test_a_document_is_believed_only_about_where_it_was_fetched_from() -> None:
     assert document(peers.actor(ANN), f"{ANN}?x").verdict == "refused: id is not where it was fetched from"
     assert document(peers.actor(ALICE), ALICE).verdict == "refused: ours to say"

@@ -213,3 +213,20 @@ async def test_what_is_known_is_found_without_asking(world: World) -> None:
     await world.hear(fetched("https://far.test/u/ann", actor("https://far.test/u/ann")))
     assert accts(await alice.get("/api/v2/search", q="ann@far.test", resolve=True)) == ["ann@far.test"]
     assert accts(await alice.get("/api/v2/search", q="https://far.test/u/ann", resolve=True)) == ["ann@far.test"]
+
+
+async def test_an_actor_that_somebody_looks_at_is_fetched_anew_after_a_day(
+    world: World, database: Database, bob: Peer
+) -> None:
+    alice = await world.person("alice")
+    (found,) = (await alice.get("/api/v2/search", q=bob.actor, resolve=True))["accounts"]
+    with psycopg.connect(database.owner) as owner:
+        owner.execute("UPDATE app.remote_keys SET fetched_at = fetched_at - interval '2 days'")
+    await world.anybody().get(f"/api/v1/accounts/{found['id']}")
+    assert await world.jobs() == []
+    await alice.get(f"/api/v1/accounts/{found['id']}")
+    assert await world.jobs() == [("fetch", bob.actor)]
+    with psycopg.connect(database.owner) as owner:
+        owner.execute("DELETE FROM app.jobs")
+    await alice.get(f"/api/v1/accounts/{found['id']}")
+    assert await world.jobs() == [], "it was looked into a moment ago"

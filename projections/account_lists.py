@@ -12,6 +12,9 @@ from projections.status_queries import Slice
 from projections.toggles import CURSOR
 from projections.visibility import may_be_met, viewer_averse_to
 
+# The same number, as the index of followers has it.
+_CURSOR_OF_FOLLOWERS: LiteralString = "((since << 20) + n)"
+
 
 class AccountListing(NamedTuple):
     """A list, unsliced: `scan` gives `entry`, `account` and `ends_at` (when the entry ends by itself, or NULL)."""
@@ -39,12 +42,13 @@ def page(listing: AccountListing, part: Slice) -> Query:
 
 def followers_of(account: int, viewer: int | None) -> AccountListing:
     """Who follows an account, but for whom the viewer has nothing to do with."""
-    return _of_follows(account, viewer, "followee", "follower")
+    scan = _listed("follower", _OF_FOLLOWS.replace(":of", "followee + 0"), cursor=_CURSOR_OF_FOLLOWERS)
+    return _met(scan, "follower", account, viewer)
 
 
 def followed_by(account: int, viewer: int | None) -> AccountListing:
     """Whom an account follows, but for whom the viewer has nothing to do with."""
-    return _of_follows(account, viewer, "follower", "followee")
+    return _met(_listed("followee", _OF_FOLLOWS.replace(":of", "follower")), "followee", account, viewer)
 
 
 def requests_to(account: int) -> AccountListing:
@@ -71,18 +75,23 @@ def muted_by(account: int) -> AccountListing:
     return AccountListing(scan, {"viewer": account})
 
 
-def _of_follows(account: int, viewer: int | None, of: LiteralString, other: LiteralString) -> AccountListing:
-    where: LiteralString = """
-        follows WHERE :of = %(account)s::bigint AND stage = 'following' AND until IS NULL
-            AND (%(account)s::bigint = %(viewer)s::bigint OR (:averse IS NULL AND :met))"""
-    where = where.replace(":of", of).replace(":averse", viewer_averse_to(other)).replace(":met", may_be_met(other))
-    return AccountListing(_listed(other, where), {"account": account, "viewer": viewer})
+_OF_FOLLOWS: LiteralString = """
+    follows WHERE :of = %(account)s::bigint AND stage = 'following' AND until IS NULL
+        AND (%(account)s::bigint = %(viewer)s::bigint OR (:averse IS NULL AND :met))"""
+
+
+def _met(scan: LiteralString, other: LiteralString, account: int, viewer: int | None) -> AccountListing:
+    scan = scan.replace(":averse", viewer_averse_to(other)).replace(":met", may_be_met(other))
+    return AccountListing(scan, {"account": account, "viewer": viewer})
 
 
 def _listed(
-    account: LiteralString, where: LiteralString, ends_at: LiteralString = "NULL::timestamptz"
+    account: LiteralString,
+    where: LiteralString,
+    ends_at: LiteralString = "NULL::timestamptz",
+    cursor: LiteralString = CURSOR,
 ) -> LiteralString:
     scan: LiteralString = "SELECT :cursor AS entry, :account AS account, :ends AS ends_at FROM :where"
     return (
-        scan.replace(":cursor", CURSOR).replace(":account", account).replace(":ends", ends_at).replace(":where", where)
+        scan.replace(":cursor", cursor).replace(":account", account).replace(":ends", ends_at).replace(":where", where)
     )

@@ -39,7 +39,9 @@ CREATE TABLE follows (
 CREATE INDEX follows_open ON follows (follower, followee) WHERE until IS NULL;
 CREATE INDEX follows_of_followee ON follows (followee, follower) INCLUDE (since, until) WHERE stage = 'following';
 CREATE INDEX follows_asked ON follows (followee, until) WHERE stage = 'requested';
-CREATE INDEX follows_listed ON follows (followee, ((since << 20) | n)) WHERE stage = 'following' AND until IS NULL;
+-- For the list of followers alone (account_lists.followers_of): written so that no other question is planned by it.
+CREATE INDEX follows_listed ON follows ((followee + 0), ((since << 20) + n))
+    WHERE stage = 'following' AND until IS NULL;
 
 -- What the follower wants, as said last: back to the usual when a follow ends.
 CREATE TABLE follow_wishes (

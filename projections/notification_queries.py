@@ -15,9 +15,8 @@ KINDS = ("mention", "reblog", "follow", "follow_request", "favourite", "update")
 """In Mastodon's words."""
 
 # As a constant in the text, so that the planner knows how little is read.
-_SCAN_MAX: LiteralString = "400"
+_SCAN_MAX: LiteralString = "2000"
 SCAN_MAX = int(_SCAN_MAX)
-_COUNT_SCAN_MAX: LiteralString = "2000"
 _VIEWER: LiteralString = "%(viewer)s::bigint"
 
 
@@ -35,25 +34,25 @@ NOTIFICATION_COLUMNS = len(NotificationRow._fields)
 _SCANNED: LiteralString = """
     scanned AS (
         SELECT * FROM notifications WHERE owner = %(viewer)s::bigint
-            AND id < %(below)s::bigint AND id > %(above)s::bigint AND kind = ANY(%(kinds)s::text[])
-            AND (%(actor)s::bigint IS NULL OR actor = %(actor)s::bigint)
+            AND id < %(below)s::bigint AND id > %(above)s::bigint
         ORDER BY id :order LIMIT :most
-    )"""
-# Each question is one look-up a row. The turn that was told of must be the one that stands.
+    )""".replace(":most", _SCAN_MAX)
+# Each question is one look-up a row, by the whole key where a turn was told of: that very one must stand.
 _RULE: LiteralString = """
-    n.id > coalesce((SELECT up_to FROM notifications_cleared WHERE owner = %(viewer)s::bigint), 0)
+    n.kind = ANY(%(kinds)s::text[]) AND (%(actor)s::bigint IS NULL OR n.actor = %(actor)s::bigint)
+    AND n.id > coalesce((SELECT up_to FROM notifications_cleared WHERE owner = %(viewer)s::bigint), 0)
     AND (SELECT true FROM notifications_dismissed d WHERE d.owner = %(viewer)s::bigint AND d.id = n.id) IS NULL
     AND :met AND :blocks IS NULL AND :mutes IS NULL
     AND CASE n.kind
-        WHEN 'follow' THEN (SELECT true FROM follows f
-            WHERE f.follower = n.actor AND f.followee = %(viewer)s::bigint AND f.until IS NULL
-                AND f.stage = 'following' AND f.since = n.id >> 20 AND f.n = n.id & 1048575)
-        WHEN 'follow_request' THEN (SELECT true FROM follows f
-            WHERE f.follower = n.actor AND f.followee = %(viewer)s::bigint AND f.until IS NULL
-                AND f.stage = 'requested' AND f.since = n.id >> 20 AND f.n = n.id & 1048575)
-        WHEN 'favourite' THEN (SELECT true FROM favourites f
-            WHERE f.account = n.actor AND f.status = n.status AND f.until IS NULL
-                AND f.since = n.id >> 20 AND f.n = n.id & 1048575)
+        WHEN 'follow' THEN (SELECT f.until IS NULL AND f.stage = 'following' FROM follows f
+            WHERE f.follower = n.actor AND f.followee = %(viewer)s::bigint
+                AND f.since = n.id >> 20 AND f.n = (n.id & 1048575)::int)
+        WHEN 'follow_request' THEN (SELECT f.until IS NULL AND f.stage = 'requested' FROM follows f
+            WHERE f.follower = n.actor AND f.followee = %(viewer)s::bigint
+                AND f.since = n.id >> 20 AND f.n = (n.id & 1048575)::int)
+        WHEN 'favourite' THEN (SELECT f.until IS NULL FROM favourites f
+            WHERE f.account = n.actor AND f.status = n.status
+                AND f.since = n.id >> 20 AND f.n = (n.id & 1048575)::int)
         WHEN 'reblog' THEN (SELECT :seen FROM statuses s WHERE s.id = n.via)
         ELSE true END
     AND (n.status IS NULL OR (SELECT (:seen) AND :muted IS NULL FROM statuses s WHERE s.id = n.status))"""
@@ -79,7 +78,7 @@ class Chosen(NamedTuple):
 
 def page(chosen: Chosen, part: Slice) -> Query:
     """Rows of a NotificationRow and its actor's AccountRow, in the order in which they are read."""
-    sql = _sliced(_PAGE.replace(":scanned", _SCANNED), part, _SCAN_MAX)
+    sql = _sliced(_PAGE.replace(":scanned", _SCANNED), part)
     return Query(sql, {**_values(chosen, part), "limit": part.limit})
 
 
@@ -87,7 +86,7 @@ def boundary(chosen: Chosen, part: Slice) -> Query:
     """The last id that `page` scanned, when it scanned as many as it may; no row when it came to the end."""
     sql: LiteralString = "WITH :scanned SELECT id FROM scanned ORDER BY id :order OFFSET %(skipped)s::bigint"
     values = {**_values(chosen, part), "skipped": SCAN_MAX - 1}
-    return Query(_sliced(sql.replace(":scanned", _SCANNED), part, _SCAN_MAX), values)
+    return Query(_sliced(sql.replace(":scanned", _SCANNED), part), values)
 
 
 def one(viewer: int, number: int) -> Query:
@@ -107,12 +106,12 @@ def unread(chosen: Chosen, above: int, most: int) -> Query:
         WITH :scanned
         SELECT count(*) FROM (SELECT FROM scanned n WHERE :shown LIMIT %(limit)s::bigint) c"""
     values = {**_values(chosen, part), "limit": most}
-    return Query(_sliced(sql.replace(":scanned", _SCANNED), part, _COUNT_SCAN_MAX), values)
+    return Query(_sliced(sql.replace(":scanned", _SCANNED), part), values)
 
 
-def _sliced(sql: LiteralString, part: Slice, most: LiteralString) -> LiteralString:
+def _sliced(sql: LiteralString, part: Slice) -> LiteralString:
     order: LiteralString = "ASC" if part.ascending else "DESC"
-    return sql.replace(":shown", _SHOWN).replace(":most", most).replace(":order", order)
+    return sql.replace(":shown", _SHOWN).replace(":order", order)
 
 
 def _values(chosen: Chosen, part: Slice) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from projections.query import Query
 
@@ -25,27 +25,32 @@ class RelationRow(NamedTuple):
     muting_expires_at: datetime | None
 
 
+# Each of them one look-up an account, whatever the planner knows of the tables.
+_JOINS: LiteralString = """
+    LEFT JOIN LATERAL (SELECT stage FROM follows f WHERE f.follower = :me AND f.followee = a.id
+        AND f.until IS NULL LIMIT 1) mine ON true
+    LEFT JOIN LATERAL (SELECT stage FROM follows f WHERE f.follower = a.id AND f.followee = :me
+        AND f.until IS NULL LIMIT 1) theirs ON true
+    LEFT JOIN LATERAL (SELECT * FROM follow_wishes w WHERE w.follower = :me AND w.followee = a.id LIMIT 1) w ON true
+    LEFT JOIN LATERAL (SELECT true AS stands FROM blocks b WHERE b.blocker = :me AND b.blocked = a.id
+        AND b.until IS NULL LIMIT 1) b ON true
+    LEFT JOIN LATERAL (SELECT true AS stands FROM blocks b WHERE b.blocker = a.id AND b.blocked = :me
+        AND b.until IS NULL LIMIT 1) d ON true
+    LEFT JOIN LATERAL (SELECT true AS stands, notifications, expires_at FROM mutes m WHERE m.muter = :me
+        AND m.muted = a.id AND m.until IS NULL LIMIT 1) m ON true"""
+
+
 def relations(viewer: int, accounts: Sequence[int]) -> Query:
     """RelationRows between the viewer and those of these accounts that are there, in no order."""
-    return Query(
-        """
+    sql: LiteralString = """
         SELECT a.id, coalesce(mine.stage = 'following', false), coalesce(mine.stage = 'requested', false),
             coalesce(theirs.stage = 'following', false), coalesce(theirs.stage = 'requested', false),
             mine.stage IS NOT NULL AND coalesce(w.reblogs, true),
             mine.stage IS NOT NULL AND coalesce(w.notify, false),
             CASE WHEN mine.stage IS NOT NULL THEN w.languages END,
-            b.blocker IS NOT NULL, d.blocker IS NOT NULL, m.muter IS NOT NULL,
+            coalesce(b.stands, false), coalesce(d.stands, false), coalesce(m.stands, false),
             coalesce(m.notifications, false), m.expires_at
-        FROM accounts a
-            LEFT JOIN follows mine ON mine.follower = %(viewer)s::bigint AND mine.followee = a.id
-                AND mine.until IS NULL
-            LEFT JOIN follows theirs ON theirs.follower = a.id AND theirs.followee = %(viewer)s::bigint
-                AND theirs.until IS NULL
-            LEFT JOIN follow_wishes w ON w.follower = %(viewer)s::bigint AND w.followee = a.id
-            LEFT JOIN blocks b ON b.blocker = %(viewer)s::bigint AND b.blocked = a.id AND b.until IS NULL
-            LEFT JOIN blocks d ON d.blocker = a.id AND d.blocked = %(viewer)s::bigint AND d.until IS NULL
-            LEFT JOIN mutes m ON m.muter = %(viewer)s::bigint AND m.muted = a.id AND m.until IS NULL
-        WHERE a.id = ANY(%(accounts)s::bigint[]) AND a.deleted IS NULL
-        """,
-        {"viewer": viewer, "accounts": list(accounts)},
-    )
+        FROM accounts a :joins
+        WHERE a.id = ANY(%(accounts)s::bigint[]) AND a.deleted IS NULL"""
+    sql = sql.replace(":joins", _JOINS).replace(":me", "%(viewer)s::bigint")
+    return Query(sql, {"viewer": viewer, "accounts": list(accounts)})

@@ -209,3 +209,13 @@ def test_posts_that_name_each_other_as_their_authors_come_to_nothing(settings: S
         ask(settings, fetch_job(one, "boosted"), fetch_job(other, "boosted"))
         done(settings)
     assert documents(settings) == []
+
+
+def test_what_leads_into_our_own_network_is_asked_for_by_no_job(settings: Settings, peer: Peer) -> None:
+    note = peer.publish("Within")
+    public = msgspec.structs.replace(settings, domain="social.example")
+    with working(public):
+        ask(settings, fetch_job(note, "boosted"), thread_job(note), Asked("outbox", peer.actor))
+        ask(settings, fetch_job("https://social.example/ap/users/1", "refetch"), fetch_job("javascript:x", "boosted"))
+        done(settings)
+    assert peer.fetched == [] and documents(settings) == []

@@ -13,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 from adapters.accounts import Accounts
 from adapters.activitypub.fetch import Fetcher
 from adapters.activitypub.guard import GuardedTransport, GuardPolicy
+from adapters.activitypub.kept import KeptDocuments
 from adapters.activitypub.remote_keys import RemoteKeys
 from adapters.activitypub.signatures_sign import SigningKey
 from adapters.activitypub.webfinger import WebFinger
@@ -95,6 +96,7 @@ class Server:
         self.host_life = HostLife(self.pool, now)
         self.seen_signatures = SeenSignatures(self.pool)
         self.reads = Reads(dsn, beside=[self.pool])
+        self.kept = KeptDocuments()
         self.positions = Positions(settings.redis_url)
         self.idempotency = Idempotency(settings.redis_url)
         self.jobs = JobQueue(self.pool)

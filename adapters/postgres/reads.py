@@ -82,6 +82,7 @@ class Reads:
         self._live: int | None = None
         self._projected: dict[int, int] = {}
         self._moved = asyncio.Event()
+        self._moves = 0
         self._draining: set[asyncio.Task[None]] = set()
 
     def view(self) -> View:
@@ -94,6 +95,11 @@ class Reads:
         """The log's last position, and its epoch."""
         row = (await self.view().execute(_HEAD, []))[0]
         return row[0], row[1]
+
+    @property
+    def stamp(self) -> tuple[int | None, int]:
+        """Another one whenever what is read may be other than before, as last heard; positions can come again."""
+        return self._live, self._moves
 
     def behind(self, position: int) -> int:
         """How many positions the live generation lacks of `position`, as last heard."""
@@ -176,6 +182,7 @@ class Reads:
 
     def _advance(self, n: int, position: int) -> None:
         self._projected[n] = max(position, self._projected.get(n, 0))
+        self._moves += 1
         self._moved.set()
         self._moved = asyncio.Event()
 

@@ -1,5 +1,6 @@
 """GET of actors. Nobody is asked who they are: everybody may read what is here."""
 
+import msgspec
 from litestar import Response, get
 from litestar.params import FromPath
 
@@ -13,7 +14,7 @@ from adapters.activitypub.documents import (
 from adapters.config import host_of
 from api.activitypub.askers import FRESH, AnyRequest
 from api.activitypub.federation import Federation, TheFederation
-from api.activitypub.negotiation import VARY, answer, for_peers, led_to
+from api.activitypub.negotiation import VARY, answer, encoded, for_peers, led_to
 from api.activitypub.numbers import number_of
 from api.errors import Gone, NotFound
 from projections.actor_documents import LocalActor, local_actor
@@ -25,17 +26,24 @@ HEADERS = {"Cache-Control": FRESH, **VARY}
 @get("/ap/users/{account_id:str}")
 async def actor(account_id: FromPath[str], request: AnyRequest, federation: TheFederation) -> Response[bytes]:
     """A local account: the actor for peers, a redirect to the profile for people; a Tombstone of one that is gone."""
+    stamp, name, peers = federation.reads.stamp, ("actor", account_id), for_peers(request)
+    made = federation.kept.find(stamp, name) if peers else None
+    if made is not None:
+        return encoded(made, HEADERS)
     found = await _actor_row(federation, account_id)
     if found.deleted:
         return answer(tombstone_document(found.uri), HEADERS, GONE)
-    if not for_peers(request):
+    if not peers:
         return led_to(found.url)
     key = await federation.actor_keys.of_local(found.id)
     if key is None:
         # Between the name and the key: nothing can be verified by this actor yet.
         raise NotFound
     settings = federation.settings
-    return _answer(actor_document(found, key.key_id, key.public_pem, origin=settings.origin, domain=settings.domain))
+    document = actor_document(found, key.key_id, key.public_pem, origin=settings.origin, domain=settings.domain)
+    made = msgspec.json.encode(document)
+    federation.kept.keep(stamp, name, made)
+    return encoded(made, HEADERS)
 
 
 @get("/actor")

@@ -23,6 +23,7 @@ from projections.actor_documents import LocalActor, local_actor, local_actor_nam
 from projections.query import Query
 
 RESOURCE_CHARS_MAX = 2_048
+JRD = "application/jrd+json; charset=utf-8"
 THREE_DAYS = {"Cache-Control": "public, max-age=259200"}
 HALF_AN_HOUR = {"Cache-Control": "public, max-age=1800"}
 
@@ -46,6 +47,10 @@ async def webfinger(request: Request[Any, Any, Any], federation: TheFederation) 
     if _is_instance(federation, resource):
         handle = f"{host_of(settings.domain)}@{settings.domain}"
         return _jrd(account_descriptor(handle, f"{settings.origin}/actor", f"{settings.origin}/", rels))
+    stamp, name = federation.reads.stamp, ("webfinger", resource, *rels)
+    made = federation.kept.find(stamp, name)
+    if made is not None:
+        return _encoded(made, JRD, THREE_DAYS)
     query = _account_meant(federation, resource)
     row = await federation.reads.view().row(query) if query is not None else None
     if row is None:
@@ -53,7 +58,10 @@ async def webfinger(request: Request[Any, Any, Any], federation: TheFederation) 
     found = LocalActor(*row)
     if found.deleted:
         raise Gone
-    return _jrd(account_descriptor(f"{found.username}@{settings.domain}", found.uri, found.url, rels))
+    handle = f"{found.username}@{settings.domain}"
+    made = msgspec.json.encode(account_descriptor(handle, found.uri, found.url, rels))
+    federation.kept.keep(stamp, name, made)
+    return _encoded(made, JRD, THREE_DAYS)
 
 
 @get("/.well-known/host-meta")
@@ -112,8 +120,12 @@ def _account_meant(federation: Federation, resource: str) -> Query | None:
 
 
 def _jrd(document: Document) -> Response[bytes]:
-    return _json(document, "application/jrd+json; charset=utf-8", THREE_DAYS)
+    return _json(document, JRD, THREE_DAYS)
 
 
 def _json(document: Document, media_type: str, headers: dict[str, str]) -> Response[bytes]:
-    return Response(msgspec.json.encode(document), media_type=media_type, headers=headers)
+    return _encoded(msgspec.json.encode(document), media_type, headers)
+
+
+def _encoded(document: bytes, media_type: str, headers: dict[str, str]) -> Response[bytes]:
+    return Response(document, media_type=media_type, headers=headers)

@@ -40,8 +40,12 @@ def for_peers(request: Request[Any, Any, Any]) -> bool:
 
 def answer(document: Mapping[str, Any], headers: Mapping[str, str], status_code: int = OK) -> Response[bytes]:
     """A document."""
-    content = msgspec.json.encode(document)
-    return Response(content, status_code=status_code, media_type=ACTIVITY, headers=dict(headers))
+    return encoded(msgspec.json.encode(document), headers, status_code)
+
+
+def encoded(document: bytes, headers: Mapping[str, str], status_code: int = OK) -> Response[bytes]:
+    """A document that is JSON already."""
+    return Response(document, status_code=status_code, media_type=ACTIVITY, headers=dict(headers))
 
 
 def led_to(url: str, headers: Mapping[str, str] = VARY) -> Response[bytes]:

@@ -22,7 +22,7 @@ from adapters.activitypub.documents import (
 from adapters.postgres.reads import View
 from api.activitypub.askers import AnyRequest, Asker, asker_of
 from api.activitypub.federation import TheFederation
-from api.activitypub.negotiation import answer, for_peers, led_to
+from api.activitypub.negotiation import answer, encoded, for_peers, led_to
 from api.activitypub.numbers import number_of
 from api.errors import NotFound
 from api.pagination import page
@@ -38,6 +38,11 @@ async def note(
 ) -> Response[bytes]:
     """A post as a Note; its Tombstone with 410 once it is deleted; for people, the page. Of a boost the Announce."""
     asker = await asker_of(request, federation)
+    stamp, name = federation.reads.stamp, ("note", account_id, status_id)
+    shared = asker.account is None and for_peers(request)
+    made = federation.kept.find(stamp, name) if shared else None
+    if made is not None:
+        return encoded(made, asker.headers)
     view = federation.reads.view()
     found = await _visible(view, asker, account_id, status_id)
     if found.deleted:
@@ -47,7 +52,10 @@ async def note(
     if found.boosted is not None:
         return led_to(found.uri, asker.headers)
     (document,) = await notes_of(view, [found], federation.settings.domain)
-    return answer(document, asker.headers)
+    made = msgspec.json.encode(document)
+    if shared:
+        federation.kept.keep(stamp, name, made)
+    return encoded(made, asker.headers)
 
 
 @get("/ap/users/{account_id:str}/statuses/{status_id:str}/activity")

@@ -238,3 +238,14 @@ def test_what_is_too_large_for_others_is_refused_while_its_author_is_there(insta
     answer = instance.client.post("/api/v1/statuses", json={"status": text})
     assert (answer.status_code, "too large for other servers" in answer.json()["error"]) == (422, True)
     assert posted(instance, "\u65e5" * 5_000)["uri"]
+
+
+def test_what_was_asked_for_before_shows_every_change_at_once(instance: LiveInstance, admin: str) -> None:
+    status, bio = posted(instance, "As it was"), "Somebody else by now"
+    before = [instance.client.get(path, headers=AS_PEER).json() for path in (status["uri"], admin)]
+    assert [instance.client.get(path, headers=AS_PEER).json() for path in (status["uri"], admin)] == before
+    instance.client.put(f"/api/v1/statuses/{status['id']}", json={"status": "As it is"}).raise_for_status()
+    instance.client.patch("/api/v1/accounts/update_credentials", json={"note": bio}).raise_for_status()
+    instance.settled()
+    note, actor = (instance.client.get(path, headers=AS_PEER).json() for path in (status["uri"], admin))
+    assert ("As it is" in note["content"], bio in actor["summary"]) == (True, True)

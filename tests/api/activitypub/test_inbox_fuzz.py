@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,8 @@ def junk(peer: Peer) -> st.SearchStrategy[Any]:
     )
 
 
+# The instance's connection pools are in this process, and choose their moments by that module.
+@pytest.mark.filterwarnings("ignore:Do not use the .random. module inside strategies")
 def test_signed_junk_is_never_an_error_of_ours(instance: LiveInstance, peer: Peer) -> None:
     @settings(max_examples=EXAMPLES_MAX, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.data())

@@ -17,6 +17,7 @@ from api.auth import bearer_of, guard, undeclared, viewer_of
 from api.auth_limits import LogInLimit
 from api.cors import Edge
 from api.errors import handlers
+from api.limits import UPLOADS_MAX, UPLOADS_WINDOW_S, Limit
 from api.mastodon.account_lists import blocked, follow_requests, followed, muted
 from api.mastodon.account_lists import followers as account_followers
 from api.mastodon.accounts import account_statuses, lookup, show_account
@@ -181,6 +182,7 @@ def create_routes(server: Server, more: Sequence[HTTPRouteHandler] = ()) -> Lite
     Raises AssertionError when a route under /api declares no scope.
     """
     pages, log_ins = Pages(server.settings.domain), LogInLimit(server.settings.trusted_proxies)
+    upload_limit = Limit(UPLOADS_MAX, UPLOADS_WINDOW_S)
 
     @asynccontextmanager
     async def running(_: Litestar) -> AsyncGenerator[None]:
@@ -194,6 +196,7 @@ def create_routes(server: Server, more: Sequence[HTTPRouteHandler] = ()) -> Lite
             # The same composition, as `api/activitypub/federation.py` sees it.
             "federation": Provide(lambda: server, sync_to_thread=False),
             "pages": Provide(lambda: pages, sync_to_thread=False),
+            "upload_limit": Provide(lambda: upload_limit, sync_to_thread=False),
             "log_ins": Provide(lambda: log_ins, sync_to_thread=False),
             "viewer": Provide(viewer_of, sync_to_thread=False),
             "bearer": Provide(bearer_of, sync_to_thread=False),

@@ -1,16 +1,13 @@
-"""How often one address may try to log in: fixed windows, counted in this process, in bounded memory."""
+"""How often one address may try to log in."""
 
 import ipaddress
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from api.errors import TooManyRequests
+from api.limits import Limit
 
 ATTEMPTS_MAX = 25
 WINDOW_S = 300
-# Past this many addresses in one window, newcomers share one count: a botnet gets no memory of ours.
-ADDRESSES_MAX = 10_000
-CROWD = "crowd"
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -23,8 +20,7 @@ class LogInLimit:
 
     def __init__(self, trusted_proxies: Sequence[str] = ()) -> None:
         self._trusted = [ipaddress.ip_network(network) for network in trusted_proxies]
-        self._window: datetime | None = None
-        self._tries: dict[str, int] = {}
+        self._tries = Limit(ATTEMPTS_MAX, WINDOW_S)
 
     def count(self, peer: str, now: datetime, forwarded: Sequence[str] = ()) -> None:
         """Counts one try. Raises TooManyRequests once there are too many.
@@ -32,16 +28,7 @@ class LogInLimit:
         `peer` must be the address of the connection itself; `forwarded` are the lines of X-Forwarded-For, anyone's to
         write (A19, O07), so that only a trusted proxy's are believed.
         """
-        window = datetime.fromtimestamp(now.timestamp() // WINDOW_S * WINDOW_S, now.tzinfo)
-        if window != self._window:
-            self._window, self._tries = window, {}
-        key = _network(self._whom(peer, forwarded))
-        if key not in self._tries and len(self._tries) >= ADDRESSES_MAX:
-            key = CROWD
-        self._tries[key] = self._tries.get(key, 0) + 1
-        if self._tries[key] > ATTEMPTS_MAX:
-            left = window + timedelta(seconds=WINDOW_S) - now
-            raise TooManyRequests(max(1, int(left.total_seconds())))
+        self._tries.count(_network(self._whom(peer, forwarded)), now)
 
     def _whom(self, peer: str, forwarded: Sequence[str]) -> str:
         ip = _parsed(peer)

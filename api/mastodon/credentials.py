@@ -16,7 +16,8 @@ from msgspec import UNSET, UnsetType
 from adapters.media.library import AVATAR_SIZE, HEADER_SIZE
 from adapters.postgres.users import Role
 from api.auth import TheViewer, Viewer, needs
-from api.errors import NotFound
+from api.errors import NotFound, TooManyRequests
+from api.limits import UploadLimit
 from api.mastodon import entities
 from api.mastodon.reading import current, json, up_to_now
 from api.params_uploads import Upload, uploads
@@ -80,7 +81,9 @@ async def verify_credentials(viewer: TheViewer, server: TheBook) -> Response[byt
 
 
 @patch("/api/v1/accounts/update_credentials", opt=needs("write:accounts"), status_code=200)
-async def update_credentials(request: Request[Any, Any, Any], viewer: TheViewer, server: TheBook) -> Response[bytes]:
+async def update_credentials(
+    request: Request[Any, Any, Any], viewer: TheViewer, server: TheBook, upload_limit: UploadLimit
+) -> Response[bytes]:
     """Change the profile and how new posts are made; pictures are cut to the size that clients show them in.
 
     Raises Invalid with a sentence when one of them is no picture, and when something is too long: nothing is changed.
@@ -90,9 +93,10 @@ async def update_credentials(request: Request[Any, Any, Any], viewer: TheViewer,
         try:
             for name, upload, size in (("avatar", asked.avatar, AVATAR_SIZE), ("header", asked.header, HEADER_SIZE)):
                 if upload is not None:
+                    upload_limit.count(str(viewer.account), server.now())
                     kept[name] = await server.media.add_cut(upload.file, size)
             decided = await server.do(profiles, _edit(viewer, asked, kept), viewer.token)
-        except Refused:
+        except (Refused, TooManyRequests):
             await asyncio.to_thread(server.media.files.remove, *(url.rpartition("/")[2] for url in kept.values()))
             raise
     wanted = ChangePreferences(

@@ -14,6 +14,7 @@ from adapters.media.library import DESCRIPTION_CHARACTERS_MAX, Focus
 from adapters.postgres.media import Media
 from api.auth import TheViewer, needs
 from api.errors import Invalid, NotFound, Unprocessable
+from api.limits import UploadLimit
 from api.mastodon.reading import id_in, json
 from api.params import params
 from api.params_uploads import Upload, uploads
@@ -38,8 +39,11 @@ class Described(msgspec.Struct, frozen=True):
 
 
 @post(["/api/v1/media", "/api/v2/media"], opt=needs("write:media"), status_code=200)
-async def upload_media(request: Request[Any, Any, Any], viewer: TheViewer, server: TheBook) -> Response[bytes]:
+async def upload_media(
+    request: Request[Any, Any, Any], viewer: TheViewer, server: TheBook, upload_limit: UploadLimit
+) -> Response[bytes]:
     """Keep a picture. Raises Invalid with a sentence for what is no picture, or none that can be kept."""
+    upload_limit.count(str(viewer.account), server.now())
     async with uploads(request, NewMedia, server.media.files.room) as asked:
         if asked.file is None:
             raise Invalid("File can't be blank")

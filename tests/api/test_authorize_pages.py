@@ -9,8 +9,9 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.config import Settings
-from api.auth_limits import ADDRESSES_MAX, ATTEMPTS_MAX, LogInLimit
+from api.auth_limits import ATTEMPTS_MAX, LogInLimit
 from api.errors import TooManyRequests
+from api.limits import KEYS_MAX
 from tests.api.composition import (
     NOW,
     PASSWORD,
@@ -188,7 +189,7 @@ def test_ipv6_addresses_count_by_their_network() -> None:
 
 def test_a_crowd_of_addresses_takes_no_more_memory() -> None:
     limit = LogInLimit()
-    for n in range(ADDRESSES_MAX):
+    for n in range(KEYS_MAX):
         limit.count(f"peer {n}", NOW)
     for n in range(ATTEMPTS_MAX):
         limit.count(f"late {n}", NOW)

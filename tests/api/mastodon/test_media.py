@@ -262,6 +262,23 @@ async def test_what_a_crash_left_of_an_upload_is_removed_later(world: World) -> 
     assert not left.exists()
 
 
+async def test_nobody_uploads_more_than_so_much_in_half_an_hour_and_others_do_meanwhile(world: World) -> None:
+    alice, bob = await world.person("alice"), await world.person("bob")
+    codes: list[int] = []
+    for _ in range(61):  # at most two windows
+        answer = await alice.raw("POST", "/api/v2/media", files={"file": b"no picture"})
+        codes.append(answer.status_code)
+        if answer.status_code == 429:
+            break
+    assert set(codes[:30]) == {422} and codes[-1] == 429
+    assert 0 < int(answer.headers["retry-after"]) <= 1_800
+    await bob.upload(jpeg())
+    assert (
+        await alice.raw("PATCH", "/api/v1/accounts/update_credentials", files={"avatar": jpeg()})
+    ).status_code == 429
+    await alice.ask("PATCH", "/api/v1/accounts/update_credentials", data={"note": "hi"})
+
+
 async def test_other_routes_take_no_files_and_no_more_than_before(world: World) -> None:
     alice = await world.person("alice")
     files: dict[str, Any] = {"status": (None, "hi"), "file": ("a", jpeg())}

@@ -47,8 +47,9 @@ async def webfinger(request: Request[Any, Any, Any], federation: TheFederation) 
     if _is_instance(federation, resource):
         handle = f"{host_of(settings.domain)}@{settings.domain}"
         return _jrd(account_descriptor(handle, f"{settings.origin}/actor", f"{settings.origin}/", rels))
-    stamp, name = federation.reads.stamp, ("webfinger", resource, *rels)
-    made = federation.kept.find(stamp, name)
+    stamp, name = federation.reads.stamp, ("webfinger", resource)
+    # Relations may be anything, and would fill the memory with their names.
+    made = None if rels else federation.kept.find(stamp, name)
     if made is not None:
         return _encoded(made, JRD, THREE_DAYS)
     query = _account_meant(federation, resource)
@@ -60,7 +61,8 @@ async def webfinger(request: Request[Any, Any, Any], federation: TheFederation) 
         raise Gone
     handle = f"{found.username}@{settings.domain}"
     made = msgspec.json.encode(account_descriptor(handle, found.uri, found.url, rels))
-    federation.kept.keep(stamp, name, made)
+    if not rels:
+        federation.kept.keep(stamp, name, made)
     return _encoded(made, JRD, THREE_DAYS)
 
 

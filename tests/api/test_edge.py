@@ -155,7 +155,7 @@ async def test_each_kind_of_failure_is_one_sentence_in_json(
     assert ("secret detail" in caplog.text) == (how == "bug")
 
 
-@pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/v1/statuses/1/context", "/api/v9", "/api/", "/api"])
+@pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/v1/statuses/1/translate_all", "/api/v9", "/api/", "/api"])
 async def test_an_endpoint_that_is_not_there_is_not_taken_for_a_post_that_is_gone(
     client: httpx.AsyncClient, path: str
 ) -> None:

@@ -13,6 +13,7 @@ from domain.events import Event
 from domain.follow import FollowAccepted, FollowEnded, FollowRejected, FollowRequested
 from domain.instance import InstanceFounded
 from domain.post import PostDeleted, PostEdited, PostPublished
+from workers.log_deeds import DEEDS
 
 # Undo{Follow{object}} is the deepest that anybody is looked for in.
 OBJECT_DEPTH_MAX = 3
@@ -85,6 +86,9 @@ def _of(event: Event) -> Pair:
             actors = objects = {event.uri}
         case InstanceFounded():
             actors = objects = {event.actor}
+        case _ if (deed := DEEDS.get(type(event))) is not None:
+            actors = {getattr(event, deed.actor)}
+            objects = {getattr(event, name) for name in (deed.object, *deed.further)}
         case _:
             pass
     return set(actors), set(objects)

@@ -10,7 +10,7 @@ from domain.events import Event
 from domain.follow import FollowAccepted, FollowEnded, FollowRejected, FollowRequested
 from domain.instance import InstanceFounded
 from domain.post import PostDeleted, PostEdited, PostPublished
-from domain.preferences import PreferencesChanged
+from workers.log_deeds import DEEDS
 from workers.log_parties import activity_of
 
 WORD_MAX = 300
@@ -29,6 +29,10 @@ _TIMES = (
     "ended_at",
     "changed_at",
     "added_at",
+    "moved_at",
+    "adjusted_at",
+    *(f"{prefix}{done}_at" for done in ("blocked", "muted", "favourited", "boosted") for prefix in ("", "un")),
+    *("bookmarked_at", "unbookmarked_at", "pinned_at", "unpinned_at", "cleared_at", "dismissed_at"),
 )
 
 
@@ -63,8 +67,6 @@ class _Words:
                 said = f"{self._who(event.account)} changed their profile"
             case KeyAdded():
                 said = f"{self._who(event.account)} signs with {event.key_id} from now on"
-            case PreferencesChanged():
-                said = f"{self._who(event.account)} changed how they post by default"
             case PostPublished() | PostEdited() | PostDeleted():
                 said = self._post(event)
             case FollowRequested() | FollowAccepted() | FollowRejected() | FollowEnded():
@@ -75,6 +77,9 @@ class _Words:
                 said = f"the same of {self._who(event.signer)} arrived again, by {event.inbox}"
             case DocumentFetched():
                 said = f"{event.uri} was fetched as it is now"
+            case _ if (deed := DEEDS.get(type(event))) is not None:
+                actor, about = getattr(event, deed.actor), getattr(event, deed.object)
+                said = deed.words.format(actor=self._who(actor), object=self._who(about))
             case _:
                 pass
         return said

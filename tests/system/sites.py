@@ -105,6 +105,10 @@ class Person:
     def patch(self, path: str, **fields: Any) -> Any:
         return _body(self.client.patch(path, json=fields))
 
+    def send(self, method: str, path: str, files: dict[str, bytes], **fields: str) -> Any:
+        """The JSON of what was done with these files, which must be 200."""
+        return _body(self.client.request(method, path, files=files, data=fields))
+
     def delete(self, path: str) -> Any:
         return _body(self.client.delete(path))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.pictures import located_jpeg, opened
 from tests.system.sites import HTTP, Person, Row, Site, has, lacks, running_sites, table
 
 RELATIONS = "/api/v1/accounts/relationships"
@@ -28,7 +29,7 @@ class Pair:
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """a.test and b.test, running."""
-    with running_sites(tmp_path_factory.mktemp("two"), "a.test", "b.test", people=26) as sites:
+    with running_sites(tmp_path_factory.mktemp("two"), "a.test", "b.test", people=28) as sites:
         yield Pair(*sites)
         assert [line for site in sites for line in site.complaints()] == []
 
@@ -343,4 +344,41 @@ def test_a_changed_profile_is_shown_to_followers(alice: Person, bob: Person, fol
         Row(bob, there, "fields.*.name", ["Home"]),
         Row(bob, there, "fields.0.value", has("https://alice.test/")),
         Row(bob, RELATIONS, "0.following", True, id=followed),
+    )
+
+
+def test_pictures_are_shown_on_the_other_side_with_their_words(alice: Person, bob: Person, followed: str) -> None:
+    media = alice.send("POST", "/api/v2/media", {"file": located_jpeg(6)}, description="a flag", focus="0,1")
+    post = alice.says("", media_ids=[media["id"]], sensitive=True)
+    table(Row(bob, HOME, "*.uri", has(post["uri"])))
+    there = f"/api/v1/statuses/{bob.finds_post(post['uri'])}"
+    table(
+        Row(bob, there, "media_attachments.*.type", ["image"]),
+        Row(bob, there, "media_attachments.*.remote_url", [media["url"]]),
+        Row(bob, there, "media_attachments.*.description", ["a flag"]),
+        Row(bob, there, "media_attachments.0.blurhash", media["blurhash"]),
+        Row(bob, there, "media_attachments.0.meta.original.size", "80x120"),
+        Row(bob, there, "media_attachments.0.meta.focus.y", 1.0),
+        Row(bob, there, "sensitive", True),
+        Row(bob, f"/api/v1/accounts/{followed}/statuses", "*.uri", [post["uri"]], only_media="true"),
+    )
+    served = alice.client.get(media["url"].removeprefix(alice.site.origin))
+    assert opened(served.content).size == (80, 120) and not dict(opened(served.content).getexif())
+    words = [{"id": media["id"], "description": "a red flag"}]
+    alice.put(f"/api/v1/statuses/{post['id']}", status="", media_ids=[media["id"]], media_attributes=words)
+    table(Row(bob, there, "media_attachments.*.description", ["a red flag"]))
+    alice.put(f"/api/v1/statuses/{post['id']}", status="Nothing to see")
+    table(Row(bob, there, "media_attachments.*.type", []))
+
+
+def test_a_new_avatar_is_shown_to_followers_and_so_is_that_it_is_gone(
+    alice: Person, bob: Person, followed: str
+) -> None:
+    path, there = "/api/v1/accounts/update_credentials", f"/api/v1/accounts/{followed}"
+    shown = alice.send("PATCH", path, {"avatar": located_jpeg(1), "header": located_jpeg(1)})
+    table(Row(bob, there, "avatar", shown["avatar"]), Row(bob, there, "header", shown["header"]))
+    alice.delete("/api/v1/profile/avatar")
+    table(
+        Row(bob, there, "avatar", has("/avatars/original/missing.png")),
+        Row(bob, there, "header", shown["header"]),
     )

@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 
 from adapters.activitypub.actors import ACTOR_TYPES
 from adapters.activitypub.fetch import FetchedPage, Fetcher
-from adapters.activitypub.fetch_documents import FetchedDocument, FetchError, FetchRefused
+from adapters.activitypub.fetch_documents import FetchedDocument, FetchError, FetchFailed, FetchRefused
 from adapters.activitypub.notes import parent_of
 from adapters.activitypub.remote_keys import KeyStore, keys_to_store
 from adapters.activitypub.remote_keys_documents import is_actor
@@ -28,6 +28,7 @@ FAILURES_MAX: Final = 10_000
 STALE_AFTER: Final = timedelta(days=1)
 FETCHES_PER_HOST_MAX: Final = 4
 PARENTS_MAX: Final = 50
+CLIMB_MAX: Final = timedelta(seconds=45)
 MENTIONED_MAX: Final = 20
 
 FETCH: Final = "fetch"
@@ -116,17 +117,25 @@ class Documents:
         fetched_at = await self._store.fetched_at(actor)
         return fetched_at is None or fetched_at < self._clock() - STALE_AFTER
 
-    async def climb(self, uri: str) -> int:
-        """Fetch `uri` and what it answers, upwards, until something is known; gives how many. Raises as `fetch` does.
+    async def climb(self, uri: str, most: int = PARENTS_MAX) -> Asked | None:
+        """Fetch `uri` and what it answers, upwards, one after the other, until something is known; at most so many.
 
-        At most fifty, one after the other, none twice.
+        Gives the job to go on by when it took too long, or when a peer did not answer on the way. Raises as `fetch`.
         """
-        seen: set[str] = set()
+        begun, seen = self._clock(), set[str]()
         above: str | None = uri
-        while above is not None and len(seen) < PARENTS_MAX and above not in seen and not await self.is_known(above):
+        while above is not None and len(seen) < most and above not in seen and not await self.is_known(above):
+            if self._clock() - begun > CLIMB_MAX:
+                return thread_job(above, most - len(seen))
             seen.add(above)
-            above = parent_of((await self.fetch(above)).document)
-        return len(seen)
+            try:
+                above = parent_of((await self.fetch(above, again=len(seen) == 1)).document)
+            except FetchFailed:
+                if len(seen) == 1:
+                    raise
+                # Asked for by a job of its own: what is known by now would end the same one at once.
+                return thread_job(above, most - len(seen))
+        return None
 
     async def keep_page(self, page: FetchedPage) -> None:
         """Append a page under the URL that was asked. Raises Unavailable."""
@@ -230,9 +239,9 @@ def fetch_job(uri: str, why: str) -> Asked:
     return Asked(FETCH, uri, {"why": why}, lane=_host(uri))
 
 
-def thread_job(uri: str) -> Asked:
-    """The job that fetches `uri` and what it answers, upwards, until something is known."""
-    return Asked(THREAD, uri, lane=_host(uri))
+def thread_job(uri: str, most: int = PARENTS_MAX) -> Asked:
+    """The job that fetches `uri` and what it answers, upwards, until something is known; so many posts at most."""
+    return Asked(THREAD, uri, {"most": most}, lane=_host(uri))
 
 
 def referred_to_by(document: Json) -> Sequence[Asked]:

@@ -16,7 +16,7 @@ from typing import Final
 from adapters.activitypub.fetch_documents import FetchError, FetchGone, FetchRefused
 from adapters.bell import Listener
 from adapters.config import Settings
-from adapters.fetching import ANEW, FETCH, THREAD, referred_to_by
+from adapters.fetching import ANEW, FETCH, PARENTS_MAX, THREAD, referred_to_by
 from adapters.gathering import OUTBOX, said_before
 from adapters.postgres import jobs
 from adapters.postgres.jobs import A_LANE_MAX, Job
@@ -48,7 +48,9 @@ async def fetch(server: Server, job: Job) -> None:
 
 async def thread(server: Server, job: Job) -> None:
     """Fetch the post that `subject` names and what it answers, upwards, until something is known."""
-    await server.documents.climb(job.subject)
+    rest = await server.documents.climb(job.subject, job.payload.get("most", PARENTS_MAX))
+    if rest is not None:
+        await server.jobs.ask(rest)
 
 
 async def outbox(server: Server, job: Job) -> None:

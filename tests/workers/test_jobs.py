@@ -219,3 +219,25 @@ def test_what_leads_into_our_own_network_is_asked_for_by_no_job(settings: Settin
         ask(settings, fetch_job("https://social.example/ap/users/1", "refetch"), fetch_job("javascript:x", "boosted"))
         done(settings)
     assert peer.fetched == [] and documents(settings) == []
+
+
+def test_a_thread_goes_on_where_a_peer_did_not_answer_and_counts_what_was_climbed(
+    settings: Settings, database: Database, peer: Peer
+) -> None:
+    root = peer.publish("Root")
+    silent = peer.publish("Silent", inReplyTo=root)
+    answer = peer.publish("Answer", inReplyTo=silent)
+    peer.answers[silent.removeprefix(peer.origin)] = 503
+    with working(settings), psycopg.connect(database.owner, autocommit=True) as owner:
+        ask(settings, thread_job(answer))
+        left = "SELECT subject, payload ->> 'most', last_error IS NULL FROM app.jobs"
+        while (found := owner.execute(left).fetchall()) != [(silent, "48", False)]:
+            assert len(found) < 2
+            threading.Event().wait(0.02)
+    assert documents(settings) == [peer.actor, answer]
+    peer.answers.clear()
+    with working(settings), psycopg.connect(database.owner, autocommit=True) as owner:
+        owner.execute("UPDATE app.jobs SET due_at = now()")
+        owner.execute("NOTIFY daybook_jobs")
+        done(settings)
+    assert documents(settings) == [peer.actor, answer, silent, root]

@@ -59,6 +59,7 @@ from api.mastodon.relationships import (
 )
 from api.mastodon.search import search, search_accounts
 from api.mastodon.statuses import edit, publish, show_several, show_status, unpublish
+from api.mastodon.tags import show_tag, tag_timeline
 from api.mastodon.threads import context, history, mute_conversation, source, unmute_conversation
 from api.mastodon.timelines import home_timeline, public_timeline
 from api.oauth import authorization_server, revoke, token
@@ -133,6 +134,8 @@ ROUTES: Sequence[HTTPRouteHandler] = (
     media_file,
     home_timeline,
     public_timeline,
+    tag_timeline,
+    show_tag,
     search,
     custom_emojis,
     preferences,

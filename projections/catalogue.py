@@ -17,6 +17,7 @@ from projections import (
     pins,
     recipients,
     statuses,
+    tags,
     timelines,
 )
 from projections.rule import Projection
@@ -31,6 +32,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     statuses.PROJECTION,
     home.PROJECTION,
     timelines.PROJECTION,
+    tags.PROJECTION,
     boosts.PROJECTION,
     favourites.PROJECTION,
     bookmarks.PROJECTION,

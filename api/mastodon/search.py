@@ -16,11 +16,14 @@ from api.mastodon import entities
 from api.mastodon.accounts import acct_of
 from api.mastodon.lists import shown
 from api.mastodon.reading import current, json
+from api.mastodon.tags import tags_shown
 from api.params import params
 from api.server import Book, TheBook
-from projections import accounts, finding, status_queries
+from domain.text import hashtag_key
+from projections import accounts, finding, status_queries, tags
 from projections.accounts import AccountRow
 from projections.status_queries import ID_MAX
+from projections.tags import TAG_BYTES_MAX, TagRow
 
 LIMIT_MAX = 40
 ACCOUNTS_LIMIT_MAX = 80
@@ -74,7 +77,11 @@ async def search(request: Request[Any, Any, Any], viewer: AnyViewer, server: The
         statuses = await _statuses(server.reads.view(), [exact[1]], viewer) if asked.wants("statuses") else []
     elif asked.wants("accounts"):
         people = await _people(server, sought, viewer, exact, _part(asked, LIMIT_MAX))
-    body = f'{{"accounts":[{",".join(people)}],"statuses":[{",".join(statuses)}],"hashtags":[]}}'
+    hashtags: list[dict[str, Any]] = []
+    if asked.wants("hashtags") and not _is_url(sought):
+        hashtags = await _hashtags(server, sought, viewer, _part(asked, LIMIT_MAX))
+    found = msgspec.json.encode(hashtags).decode()
+    body = f'{{"accounts":[{",".join(people)}],"statuses":[{",".join(statuses)}],"hashtags":{found}}}'
     return json(body, headers)
 
 
@@ -156,6 +163,16 @@ async def _people(
             ids = [exact[1], *ids][: part.limit]
     rows = {row[0]: AccountRow._make(row) for row in await view.rows(accounts.several(ids))}
     return [entities.account(rows[number]) for number in ids if number in rows]
+
+
+async def _hashtags(server: Book, sought: str, viewer: Viewer | None, part: _Part) -> list[dict[str, Any]]:
+    """Those that begin so; a question of several words is for none."""
+    key = hashtag_key(sought)
+    if not key or any(character.isspace() or character in "@\0" for character in key):
+        return []
+    view = server.reads.view()
+    rows = [TagRow._make(row) for row in await view.rows(tags.beginning(key[:TAG_BYTES_MAX], part.limit, part.offset))]
+    return await tags_shown(server, view, rows, viewer) if rows else []
 
 
 async def _statuses(view: View, ids: list[int], viewer: Viewer | None) -> list[str]:

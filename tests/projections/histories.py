@@ -52,7 +52,8 @@ class TimelineHistory(History):
                 post=post.post,
                 author=post.author,
                 edited_at=START,
-                text=f"edit {len(self.log)}",
+                text=f"edit {len(self.log)} #cats",
+                tags=self.one((), ("Cats",), ("cats", "dogs")),
                 attachments=self.one((), (CAT,)),
             )
             return peers.local(f"post:{post.post}", self.one(edited, PostDeleted(post=post.post, author=post.author)))
@@ -66,7 +67,8 @@ class TimelineHistory(History):
             url=uri,
             visibility=self.one("public", "unlisted", "private", "direct"),
             published_at=START,
-            text="hello",
+            text="hello #cats",
+            tags=self.one((), ("cats",), ("Dogs", "CATS")),
             in_reply_to_uri=self.one(None, None, self.own_uri(), self.post_of(self.somebody())),
             attachments=self.one((), (CAT,)),
         )

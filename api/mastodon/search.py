@@ -20,7 +20,7 @@ from api.mastodon.tags import tags_shown
 from api.params import params
 from api.server import Book, TheBook
 from domain.text import hashtag_key
-from projections import accounts, finding, status_queries, tags
+from projections import accounts, documents, finding, status_queries, tags
 from projections.accounts import AccountRow
 from projections.status_queries import ID_MAX
 from projections.tags import TAG_BYTES_MAX, TagRow
@@ -77,6 +77,8 @@ async def search(request: Request[Any, Any, Any], viewer: AnyViewer, server: The
         statuses = await _statuses(server.reads.view(), [exact[1]], viewer) if asked.wants("statuses") else []
     elif asked.wants("accounts"):
         people = await _people(server, sought, viewer, exact, _part(asked, LIMIT_MAX))
+    if viewer is not None and asked.wants("statuses") and not _is_url(sought):
+        statuses = await _saying(server, sought, viewer, _part(asked, LIMIT_MAX))
     hashtags: list[dict[str, Any]] = []
     if asked.wants("hashtags") and not _is_url(sought):
         hashtags = await _hashtags(server, sought, viewer, _part(asked, LIMIT_MAX))
@@ -175,9 +177,19 @@ async def _hashtags(server: Book, sought: str, viewer: Viewer | None, part: _Par
     return await tags_shown(server, view, rows, viewer) if rows else []
 
 
+async def _saying(server: Book, sought: str, viewer: Viewer, part: _Part) -> list[str]:
+    """Statuses that say these words, as far as this viewer may find them, the newest first."""
+    asked = documents.statuses_saying(sought, viewer.account, limit=part.limit, offset=part.offset)
+    if asked is None:
+        return []
+    view = server.reads.view()
+    return await _statuses(view, [row[0] for row in await view.rows(asked)], viewer)
+
+
 async def _statuses(view: View, ids: list[int], viewer: Viewer | None) -> list[str]:
     viewer_id = None if viewer is None else viewer.account
-    return await shown(view, await view.rows(status_queries.statuses(ids, viewer_id)), viewer_id)
+    rows = {row[0]: row for row in await view.rows(status_queries.statuses(ids, viewer_id))}
+    return await shown(view, [rows[number] for number in ids if number in rows], viewer_id)
 
 
 def _is_url(sought: str) -> bool:

@@ -16,8 +16,10 @@ from api.mastodon.reading import current, ids_among, json
 from api.mastodon.seen import Seen, changed, one, seen, seen_post, status_shown
 from api.params import params
 from api.server import Book, TheBook
+from domain import pin as pins
 from domain import post as posts
 from domain.events import Refused
+from domain.pin import UnpinPost
 from domain.post import DeletePost, PostEdited, PostPublished
 from projections import status_queries
 from projections.status_queries import StatusRow
@@ -127,6 +129,9 @@ async def unpublish(
     row = found.row
     if row.reblog_of is not None:
         return await unboosted(server, viewer, await seen_post(server, viewer, status_id))
+    if row.pinned:
+        # What is gone would take a place among the few that may be featured, and nobody could see it to unpin it.
+        await server.do(pins, UnpinPost(account=viewer.account, post=row.id), viewer.token)
     await server.do(posts, DeletePost(post=row.id, deleter=viewer.account), viewer.token)
     await server.media.release(row.id, for_good=asked.delete_media)
     left = {name: value for name, value in _decoded(row.revision).items() if name != "content"}

@@ -27,6 +27,13 @@ class TimelineHistory(History):
         self.boosts: list[PostBoosted] = []
         super().__init__(seed, length)
 
+    def document(self) -> tuple[str, Any]:
+        """As ever, but some want to be found."""
+        if self.random.random() < 0.5:
+            return super().document()
+        who = self.one(*self.documented)
+        return peers.fetched(who, peers.actor(who, name=str(len(self.log)), indexable=self.one(True, False)))
+
     def create(self) -> tuple[str, Any]:
         who = self.somebody()
         mentioned = self.one(ALICE, BOB, self.somebody())

@@ -1,0 +1,115 @@
+"""Documents: the words of posts, for finding them by what they say now.
+
+Only posts that somebody here could find have one: those written here, those addressed to somebody here, and public
+ones whose author wanted them found when they were said (FEP-5feb). What a person then finds is decided as it is read:
+their own, what mentions them, what they like, keep or passed on, and what is public by somebody here or by an author
+who wants it found today.
+"""
+
+from collections.abc import Iterable
+from typing import LiteralString
+
+from domain.post import PostEdited, PostPublished
+from domain.words import text_of_html, words_of
+from projections.fact import Fact
+from projections.query import Query
+from projections.rule import Projection, Row, on
+from projections.visibility import SHOWN
+
+SOUGHT_MAX = 8
+"""How many words of a question count."""
+# How many posts with the words are looked at, the newest first.
+_HITS_MAX: LiteralString = "1000"
+
+TABLES = """
+CREATE TABLE documents (
+    status   bigint   PRIMARY KEY,
+    position bigint   NOT NULL,
+    n        int      NOT NULL,
+    document tsvector NOT NULL
+);
+CREATE INDEX documents_words ON documents USING gin (document);
+"""
+
+# A whole account's JSON says it once: within a text its quotation marks would be escaped.
+_INDEXABLE: LiteralString = """strpos(:profile, '"indexable":true') > 0"""
+_FINDABLE: LiteralString = """
+    (SELECT s.local OR EXISTS (SELECT FROM audience x WHERE x.status = s.id AND x.account & 32768 = 0)
+        OR (s.visibility = 'public' AND (SELECT :indexable FROM account_revisions r
+            WHERE r.account = s.account AND r.position <= f.position ORDER BY r.position DESC, r.n DESC LIMIT 1))
+    FROM statuses s WHERE s.id = f.status)""".replace(":indexable", _INDEXABLE.replace(":profile", "r.profile"))
+
+
+def _words(event: PostPublished | PostEdited, fact: Fact, origin: str) -> Iterable[Row]:
+    if fact.because is not None and isinstance(event, PostPublished) and not _could_be_found(event, origin):
+        return
+    text = event.text if event.html is None else text_of_html(event.html)
+    said = [event.spoiler_text, text or "", *(one.description or "" for one in event.attachments)]
+    yield fact.position, fact.n, event.post, " ".join(words_of("\n".join(said)))
+
+
+def _could_be_found(event: PostPublished, origin: str) -> bool:
+    """Whether it may be worth its words: the rest is for followers elsewhere and nobody here."""
+    return event.visibility == "public" or any(uri.startswith(origin) for uri in event.audience)
+
+
+RULES = (
+    on(
+        (PostPublished, PostEdited),
+        "a post that could be found is found by the words of its last revision",
+        "position bigint, n int, status bigint, words text",
+        _words,
+        """
+        INSERT INTO documents (status, position, n, document)
+        SELECT DISTINCT ON (f.status) f.status, f.position, f.n,
+            array_to_tsvector(array_remove(string_to_array(f.words, ' '), ''))
+        FROM fact f WHERE :findable ORDER BY f.status, f.position DESC, f.n DESC
+        ON CONFLICT DO NOTHING
+        """.replace(":findable", _FINDABLE),
+    ),
+    on(
+        PostEdited,
+        "an edit counts for every post that has been found",
+        "position bigint, n int, status bigint, words text",
+        _words,
+        """
+        WITH last AS (SELECT DISTINCT ON (status) * FROM fact ORDER BY status, position DESC, n DESC)
+        UPDATE documents d SET position = l.position, n = l.n,
+            document = array_to_tsvector(array_remove(string_to_array(l.words, ' '), ''))
+        FROM last l WHERE d.status = l.status AND (l.position, l.n) > (d.position, d.n)
+            AND d.status = ANY (ARRAY(SELECT status FROM fact))
+        """,
+    ),
+)
+
+PROJECTION = Projection("documents", TABLES, {"documents": "status"}, RULES)
+
+_FOUND: LiteralString = """
+    WITH hit AS (
+        SELECT status FROM documents WHERE document @@ %(words)s::tsquery ORDER BY status DESC LIMIT :most)
+    SELECT s.id FROM hit h JOIN statuses s ON s.id = h.status
+    WHERE :shown AND (
+        s.account = %(viewer)s::bigint
+        OR (s.visibility = 'public' AND (s.local
+            OR (SELECT :indexable FROM accounts i WHERE i.id = s.account)))
+        OR EXISTS (SELECT FROM audience x
+            WHERE x.status = s.id AND x.account = %(viewer)s::bigint)
+        OR EXISTS (SELECT FROM favourites v WHERE v.account = %(viewer)s::bigint AND v.status = s.id
+            AND v.until IS NULL AND v.account & 32768 = 0)
+        OR EXISTS (SELECT FROM bookmarks v
+            WHERE v.account = %(viewer)s::bigint AND v.status = s.id AND v.until IS NULL)
+        OR EXISTS (SELECT FROM statuses v WHERE v.account = %(viewer)s::bigint AND v.reblog_of = s.id
+            AND v.deleted IS NULL AND v.local))
+    ORDER BY s.id DESC LIMIT %(limit)s::bigint OFFSET %(offset)s::bigint"""
+
+
+def statuses_saying(sought: str, viewer: int, *, limit: int, offset: int) -> Query | None:
+    """Ids of statuses that say every word of this and that the viewer may find, the newest first; None for no words."""
+    words = words_of(sought)[:SOUGHT_MAX]
+    if not words:
+        return None
+    sql = _FOUND.replace(":most", _HITS_MAX).replace(":shown", SHOWN)
+    sql = sql.replace(":indexable", _INDEXABLE.replace(":profile", "i.profile"))
+    # Words are letters and digits, so that nothing in them has to be escaped.
+    asked = " & ".join(f"'{word}'" for word in words)
+    return Query(sql, {"words": asked, "viewer": viewer, "limit": limit, "offset": offset})

@@ -1,0 +1,79 @@
+"""Searching what was said: by which words, and by whom."""
+
+from typing import Any
+
+import pytest
+
+from tests.adapters.interpreter.peers import actor, create, fetched, received
+from tests.api.mastodon.world import PUBLIC, Person, World
+
+pytestmark = pytest.mark.anyio
+
+ANN, BEN = "https://far.test/u/ann", "https://far.test/u/ben"
+
+
+async def found(person: Person, q: str, **params: Any) -> list[str]:
+    return [one["id"] for one in (await person.get("/api/v2/search", q=q, **params))["statuses"]]
+
+
+async def test_a_post_is_found_by_all_the_words_that_it_says_now(world: World) -> None:
+    alice = await world.person("alice")
+    status = (await alice.post("Crème <b>brûlée</b>", spoiler_text="Dessert"))["id"]
+    other = (await alice.post("creme only"))["id"]
+    await world.settled()
+    assert await found(alice, "creme") == [other, status]
+    assert await found(alice, "CREME dessert") == [status]
+    assert await found(alice, "creme", limit=1, offset=1) == [status]
+    for question in ("creme lemon", "' & !", "%", "b'rûlée"):
+        assert status not in await found(alice, question), question
+    assert await found(alice, "creme", type="accounts") == []
+    await alice.ask("PUT", f"/api/v1/statuses/{other}", json={"status": "lemon cake"})
+    await world.settled()
+    assert await found(alice, "creme") == [status]
+    assert await found(alice, "cake") == [other]
+    await alice.ask("DELETE", f"/api/v1/statuses/{other}")
+    await world.settled()
+    assert await found(alice, "cake") == []
+
+
+async def test_people_find_their_own_what_is_for_them_what_they_kept_and_what_is_public(world: World) -> None:
+    alice, bob, carol = [await world.person(name) for name in ("alice", "bob", "carol")]
+    await bob.follow(alice)
+    await world.settled()
+    public = (await alice.post("needle"))["id"]
+    unlisted = (await alice.post("needle", visibility="unlisted"))["id"]
+    private = (await alice.post("needle", visibility="private"))["id"]
+    direct = (await alice.post("@carol needle", visibility="direct"))["id"]
+    await world.settled()
+    assert set(await found(alice, "needle")) == {public, unlisted, private, direct}
+    assert await found(bob, "needle") == [public]
+    assert set(await found(carol, "needle")) == {public, direct}
+    assert await found(world.anybody(), "needle") == []
+    await bob.ask("POST", f"/api/v1/statuses/{private}/favourite")
+    await bob.ask("POST", f"/api/v1/statuses/{unlisted}/bookmark")
+    await world.settled()
+    assert set(await found(bob, "needle")) == {public, unlisted, private}
+    await bob.unfollow(alice)
+    assert set(await found(bob, "needle")) == {public, unlisted}
+    await world.block(bob, alice.number)
+    assert await found(bob, "needle") == []
+
+
+async def test_a_remote_post_is_found_only_where_its_author_wants_that_or_it_is_addressed_here(world: World) -> None:
+    alice, bob = await world.person("alice"), await world.person("bob")
+    to_alice = f"http://localhost:3000/ap/users/{alice.id}"
+    await world.hear(
+        fetched(ANN, actor(ANN, indexable=True)),
+        fetched(BEN, actor(BEN)),
+        received(ANN, create(f"{ANN}/1", ANN, to=[PUBLIC], content="<p>nee<span>dle</span></p>")),
+        received(BEN, create(f"{BEN}/1", BEN, to=[PUBLIC], content="<p>needle</p>")),
+        received(BEN, create(f"{BEN}/2", BEN, to=[to_alice], content="<p>needle</p>")),
+    )
+
+    async def uris(person: Person) -> set[str]:
+        return {one["uri"] for one in (await person.get("/api/v2/search", q="needle"))["statuses"]}
+
+    assert await uris(alice) == {f"{ANN}/1", f"{BEN}/2"}
+    assert await uris(bob) == {f"{ANN}/1"}
+    await world.hear(fetched(ANN, actor(ANN, indexable=False)))
+    assert await uris(bob) == set()

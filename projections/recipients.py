@@ -152,6 +152,17 @@ def local_followers_of(account: int) -> Query:
     )
 
 
+def waiting_for(account: int) -> Query:
+    """Rows of follower and request: who waits for this account's answer, in the order in which they asked."""
+    return Query(
+        """
+        SELECT follower, request FROM follows
+        WHERE followee = %(account)s::bigint AND stage = 'requested' AND until IS NULL ORDER BY since, n
+        """,
+        {"account": account},
+    )
+
+
 def is_followed_from_here(uri: str) -> Query:
     """One row: whether a local account follows the account with this URI now."""
     return Query(

@@ -15,6 +15,7 @@ from adapters.postgres.tailing import DatabaseTrouble
 from adapters.reacting import Batch, Failure, Happened, Reacting, Send
 from adapters.unavailable import Unavailable
 from adapters.wiring import Server
+from domain.account import ProfileChanged
 from domain.events import Refused
 from domain.ports import Conflict, FactsBehind
 from workers.lives import live, until
@@ -97,6 +98,8 @@ class _Reactor:
                 sends += more
             case "account.blocked":
                 decisions = await follows.parted(happened, world)
+            case "account.profile_changed" if isinstance(happened.event, ProfileChanged):
+                decisions = await follows.unlocked(happened.event, world)
             case "account.moved" if happened.verdict == "applied" and happened.object is not None:
                 decisions = await follows.moved(happened, world, happened.object, self._new_request)
             case _:

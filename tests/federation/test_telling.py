@@ -198,6 +198,18 @@ def test_a_locked_account_decides_for_itself(instance: LiveInstance, bob: Peer) 
     assert (accepted["type"], accepted["object"]["id"]) == ("Accept", follow["id"])
 
 
+def test_an_account_that_is_locked_no_longer_lets_in_who_waits(instance: LiveInstance, bob: Peer) -> None:
+    number = int(instance.client.get("/api/v1/accounts/verify_credentials").json()["id"])
+    instance.run(instance.server.do(account, ChangeProfile(account=number, profile=Profile(locked=True))))
+    instance.settled()
+    follow = bob.activity("Follow", me(instance))
+    assert bob.post(instance.inbox, follow).status == 202
+    assert nothing_more(bob)
+    instance.run(instance.server.do(account, ChangeProfile(account=number, profile=Profile(locked=False))))
+    accepted = told(bob)
+    assert (accepted["type"], accepted["object"]["id"]) == ("Accept", follow["id"])
+
+
 def test_what_was_not_meant_for_anybody_elsewhere_is_told_to_nobody(instance: LiveInstance, bob: Peer) -> None:
     assert bob.post(instance.inbox, bob.note("First of all")).status == 202
     instance.settled()

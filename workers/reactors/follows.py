@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from adapters.reacting import Happened, Send
 from domain import follow
+from domain.account import ProfileChanged
 from domain.dispatch import Concept
 from domain.follow import AcceptFollow, EndFollow, RejectFollow, RequestFollow
 from projections import recipients
@@ -69,6 +70,17 @@ async def parted(happened: Happened, world: World) -> Sequence[Decide]:
             ended.append(Decide(follow, EndFollow(follower=one, followee=other)))
             ended.append(Decide(follow, RejectFollow(follower=other, followee=one)))
     return ended
+
+
+async def unlocked(event: ProfileChanged, world: World) -> Sequence[Decide]:
+    """Whoever waits for an account that asks nobody any more is let in, as Mastodon does."""
+    if event.profile.locked:
+        return ()
+    rows = await world.view.rows(recipients.waiting_for(event.account))
+    return [
+        Decide(follow, AcceptFollow(follower=follower, followee=event.account, request=request))
+        for follower, request in rows
+    ]
 
 
 async def moved(happened: Happened, world: World, target: int, request_of: Any) -> Sequence[Decide]:

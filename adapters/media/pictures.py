@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ TIMEOUT_S = 60.0
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp", "image/avif")
 PIXELS_MAX = 33_177_600
 
+_ENVIRONMENT = ("LD_LIBRARY_PATH",)
 _PROGRAM = Path(__file__).with_name("reencode.py")
 
 
@@ -69,7 +71,8 @@ def run(source: BinaryIO, folder: Path, name: str, cut: tuple[int, int] | None =
             stdin=source,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={},
+            # Neither keys nor addresses of databases: a decoder that is taken over must not find them here.
+            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
             timeout=TIMEOUT_S,
             check=False,
         )

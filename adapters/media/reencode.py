@@ -279,7 +279,9 @@ def _confine() -> None:
         (resource.RLIMIT_FSIZE, WRITTEN_BYTES_MAX),
         (resource.RLIMIT_CORE, 0),
     ):
-        resource.setrlimit(what, (most, most))
+        allowed = resource.getrlimit(what)[1]
+        least = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
+        resource.setrlimit(what, (least, least))
 
 
 def main() -> None:

@@ -166,6 +166,26 @@ def test_the_process_may_not_take_more_memory_than_its_limit(tmp_path: Path) -> 
     assert done.returncode != 0 and b"MemoryError" in done.stderr
 
 
+def test_limits_that_are_tighter_already_are_kept() -> None:
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000));"
+        "from adapters.media import reencode; reencode._confine();"
+        "assert resource.getrlimit(resource.RLIMIT_FSIZE) == (1_000_000, 1_000_000)"
+    )
+    assert subprocess.run([pictures.sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_process_is_told_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nosy = tmp_path / "nosy.py"
+    nosy.write_text("import json, os; print(json.dumps({'refused': ' '.join(os.environ)}))")
+    monkeypatch.setattr(pictures, "_PROGRAM", nosy)
+    monkeypatch.setenv("DAYBOOK_MASTER_KEY", "secret")
+    monkeypatch.setenv("DATABASE_URL", "secret")
+    with pytest.raises(Refused) as refused:
+        made(jpeg(), tmp_path)
+    assert not {"DAYBOOK_MASTER_KEY", "DATABASE_URL"} & set(refused.value.reason.split())
+
+
 def test_no_process_that_answers_requests_can_decode_a_picture() -> None:
     code = "import sys, api.app, adapters.wiring, workers.schedule; sys.exit('PIL' in sys.modules)"
     assert subprocess.run([pictures.sys.executable, "-c", code], check=False).returncode == 0

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,8 +15,11 @@ from adapters.activitypub.webfinger import Handle, WebFinger, handle_in, handle_
 from adapters.bell import Bell
 from adapters.fetching import Documents, fetch_job, referred_to_by
 from adapters.postgres.jobs import JobQueue
+from adapters.tasks import end
 
 RESOLVE_S_MAX: Final = 10.0
+MEET_S_MAX: Final = 5.0
+MET_MAX: Final = 10
 LOOK_EVERY: Final = timedelta(hours=1)
 LOOKED_AT_MAX: Final = 10_000
 _log = logging.getLogger("daybook.resolve")
@@ -58,6 +61,18 @@ class Resolver:
         except (FetchError, TimeoutError) as problem:
             _log.info("%r is not found: %s", written, problem or "nobody answers")
             return None
+
+    async def meet(self, handles: Sequence[str]) -> dict[str, str]:
+        """The actors' URIs of those of these handles (the first ten) that are found within five seconds."""
+        tasks = {
+            handle: asyncio.create_task(self.resolve(handle), name="meet somebody") for handle in handles[:MET_MAX]
+        }
+        if not tasks:
+            return {}
+        done, late = await asyncio.wait(tasks.values(), timeout=MEET_S_MAX)
+        await end(*late)
+        answered = {handle: task for handle, task in tasks.items() if task in done and task.exception() is None}
+        return {handle: uri for handle, task in answered.items() if (uri := task.result()) is not None}
 
     async def refresh(self, actor: str) -> None:
         """Have an actor that somebody looks at fetched anew behind, if that was done a day ago or never.

@@ -18,6 +18,7 @@ from api.errors import Invalid, NotFound, Unprocessable
 from api.mastodon.accounts import acct_of
 from api.mastodon.attaching import MediaAttributes
 from api.mastodon.credentials import LANGUAGE, preferences_of
+from api.mastodon.meeting import met
 from api.mastodon.reading import current, id_in, up_to_now
 from api.mastodon.seen import one
 from api.server import Book
@@ -115,7 +116,8 @@ async def said(draft: Draft, viewer: Viewer, server: Book) -> Said:
     language = draft.language
     names = {name: acct_of(name, server.settings.domain).lower() for name in mentions_in(text)}
     author, rows = await _author_and_named(viewer.account, set(names.values()), server)
-    by_acct = _by_acct(rows)
+    by_acct = dict(_by_acct(rows))
+    by_acct |= await met(set(names.values()) - by_acct.keys(), server)
     mentioned = {name: by_acct[acct] for name, acct in names.items() if acct in by_acct}
     # The handle as written, so that it is found again in the text.
     mentions = tuple(Mention(row.uri, row.username, name, row.url) for name, row in mentioned.items())

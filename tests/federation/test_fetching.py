@@ -129,3 +129,14 @@ def test_a_create_that_a_url_names_leads_to_its_post(instance: LiveInstance, car
     carol.pages[f"{note}/activity".removeprefix(carol.origin)] = 200, ACTIVITY_JSON, create
     found = search(instance, f"{note}/activity", resolve=True)
     assert [status["content"] for status in found["statuses"]] == ["<p>Published</p>"]
+
+
+def test_who_is_mentioned_without_being_known_is_met(instance: LiveInstance, bob: Peer, carol: Peer) -> None:
+    carol.answers["/.well-known/webfinger?resource=acct%3Acarol%40carol.test"] = 500
+    sent = {"status": f"Hello @{bob.acct}, @{carol.acct} and @nobody"}
+    answer = instance.client.post("/api/v1/statuses", json=sent)
+    assert answer.status_code == 200, answer.text
+    posted = answer.json()
+    assert [(one["acct"], one["username"]) for one in posted["mentions"]] == [(bob.acct, "bob")]
+    assert f'href="{bob.actor}"' in posted["content"]
+    assert bob.got.get(timeout=TIMEOUT_S)["object"]["id"] == posted["uri"]

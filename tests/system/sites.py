@@ -146,6 +146,14 @@ class Person:
         return self.name if site is self.site else self.handle
 
 
+@dataclass
+class Pair:
+    """Two sites that know each other."""
+
+    a: Site
+    b: Site
+
+
 Check = Callable[[Any], bool]
 
 

@@ -3,54 +3,16 @@
 Each table names the field of the client API that must have a value, asked as the person whom it concerns.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import pytest
 
 from tests.pictures import located_jpeg, opened
-from tests.system.sites import HTTP, Person, Row, Site, has, lacks, running_sites, table
+from tests.system.sites import HTTP, Pair, Person, Row, has, lacks, table
 
 RELATIONS = "/api/v1/accounts/relationships"
 HOME = "/api/v1/timelines/home"
 PUBLIC = "/api/v1/timelines/public"
 ME = "/api/v1/accounts/verify_credentials"
 NOTES = "/api/v1/notifications"
-
-
-@dataclass
-class Pair:
-    """The two sites."""
-
-    a: Site
-    b: Site
-
-
-@pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    """a.test and b.test, running."""
-    with running_sites(tmp_path_factory.mktemp("two"), "a.test", "b.test", people=28) as sites:
-        yield Pair(*sites)
-        assert [line for site in sites for line in site.complaints()] == []
-
-
-@pytest.fixture
-def alice(two: Pair) -> Person:
-    """Somebody on a.test whom nobody knows yet."""
-    return two.a.person()
-
-
-@pytest.fixture
-def bob(two: Pair) -> Person:
-    """Somebody on b.test whom nobody knows yet."""
-    return two.b.person()
-
-
-@pytest.fixture
-def followed(alice: Person, bob: Person) -> str:
-    """Bob follows alice; gives her id on b.test."""
-    bob.follows(alice)
-    return bob.finds(alice)
 
 
 def test_whoever_is_open_is_followed_at_once(alice: Person, bob: Person) -> None:
@@ -382,3 +344,37 @@ def test_a_new_avatar_is_shown_to_followers_and_so_is_that_it_is_gone(
         Row(bob, there, "avatar", has("/avatars/original/missing.png")),
         Row(bob, there, "header", shown["header"]),
     )
+
+
+def test_a_boost_brings_a_post_that_nobody_there_knew(two: Pair, alice: Person, bob: Person, followed: str) -> None:
+    post = two.a.person().says("Who knows me?", spoiler_text="unknown")
+    alice.post(f"/api/v1/statuses/{alice.finds_post(post['uri'])}/reblog")
+    table(
+        Row(bob, HOME, "0.account.acct", alice.handle),
+        Row(bob, HOME, "0.reblog.uri", post["uri"]),
+        Row(bob, HOME, "0.reblog.content", post["content"]),
+        Row(bob, HOME, "0.reblog.spoiler_text", "unknown"),
+        Row(bob, HOME, "0.reblog.account.acct", f"{post['account']['acct']}@{two.a.name}"),
+    )
+
+
+def test_an_answer_brings_the_thread_that_nobody_there_knew(
+    two: Pair, alice: Person, bob: Person, followed: str
+) -> None:
+    asker = two.a.person()
+    first = asker.says("Who is there?")
+    second = asker.says("Nobody?", in_reply_to_id=first["id"])
+    answer = alice.says("I am", in_reply_to_id=alice.finds_post(second["uri"]))
+    there = f"/api/v1/statuses/{bob.finds_post(answer['uri'])}"
+    table(
+        Row(bob, f"{there}/context", "ancestors.*.uri", [first["uri"], second["uri"]]),
+        Row(bob, f"{there}/context", "ancestors.*.content", [first["content"], second["content"]]),
+    )
+
+
+def test_what_people_paste_leads_to_the_post_and_to_the_profile(alice: Person, bob: Person) -> None:
+    post = alice.says("Found by its address")
+    for pasted in (post["url"], post["uri"]):
+        assert bob.get(f"/api/v1/statuses/{bob.finds_post(pasted)}")["uri"] == post["uri"]
+    for pasted in (alice.uri, f"{alice.site.origin}/@{alice.name}", f"@{alice.handle.upper()}"):
+        assert bob.get(f"/api/v1/accounts/{bob.find(pasted, 'accounts')}")["uri"] == alice.uri

@@ -14,9 +14,11 @@ from adapters.activitypub.shapes import (
     objects,
     page_of,
     reference,
+    references,
     text,
     too_long,
     type_of,
+    usable,
 )
 from adapters.activitypub.unfit import Unfit
 from adapters.activitypub.urls import origin_of
@@ -30,6 +32,7 @@ DISPLAY_NAME_MAX: Final = 500
 NOTE_MAX: Final = 20_000
 FIELDS_MAX: Final = 6
 FIELD_MAX: Final = 2_047
+ALIASES_MAX: Final = 256
 _USERNAME: Final = re.compile(r"\w(?:[\w.-]*\w)?", re.ASCII)
 
 
@@ -78,7 +81,14 @@ def _profile(document: Json, actor_type: str) -> Profile:
         fields=tuple(fields),
         avatar=_picture(document.get("icon")),
         header=_picture(document.get("image")),
+        also_known_as=_aliases(document),
     )
+
+
+def _aliases(document: Json) -> tuple[str, ...]:
+    """Other accounts that it says are the same person's; believed only where they say so, too."""
+    named = dict.fromkeys(uri for uri in references(document.get("alsoKnownAs")) if usable(uri))
+    return tuple(named)[:ALIASES_MAX]
 
 
 _ROW_TYPES: Final = frozenset({"PropertyValue", "schema:PropertyValue"})
@@ -110,6 +120,7 @@ def _endpoints(document: Json, origin: str) -> Endpoints:
         shared_inbox=_own(shared.get("sharedInbox"), origin),
         outbox=_own(document.get("outbox"), origin),
         followers=_own(document.get("followers"), origin),
+        featured=_own(document.get("featured"), origin),
     )
 
 

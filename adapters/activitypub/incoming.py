@@ -18,7 +18,7 @@ from adapters.activitypub.shapes import Json, as_object, many, moment, objects, 
 from adapters.activitypub.unfit import Unfit
 from adapters.activitypub.urls import origin_of
 from adapters.interpreter.claims import DUPLICATE, UNPROVEN, Claim, because_of, not_understood, refused
-from domain.account import AccountRegistered
+from domain.account import AccountDeleted, AccountMoved, AccountRegistered
 from domain.activity import ActivityReceived, ActivityReceivedAgain, DocumentFetched
 from domain.boost import PostBoosted
 from domain.events import Event, topic_of
@@ -179,10 +179,22 @@ def _as_note(found: Json, kind: str, uri: str, author: str, what: str) -> Json:
 def _delete(activity: Activity) -> Parts:
     uri = object_id(activity)
     if uri == activity.actor:
-        raise Unfit(not_understood("Delete of an actor"))
+        return {"kind": topic_of(AccountDeleted), "object": uri}
     if origin_of(uri) != activity.origin:
         raise Unfit(refused("not the owner"))
     return {"kind": topic_of(PostDeleted), "object": uri}
+
+
+def _move(activity: Activity) -> Parts:
+    """Of the actor itself, to another account."""
+    if object_id(activity) != activity.actor:
+        raise Unfit(refused("not the actor itself"))
+    target = reference(activity.body.get("target"))
+    if target is None or origin_of(target) is None:
+        raise Unfit(refused("no target with a usable address"))
+    if target == activity.actor:
+        raise Unfit(refused("refers to itself"))
+    return {"kind": topic_of(AccountMoved), "object": target, "ours": activity.is_ours(target)}
 
 
 _TRANSLATORS: Final[dict[str, Callable[[Activity], Parts]]] = {
@@ -196,6 +208,9 @@ _TRANSLATORS: Final[dict[str, Callable[[Activity], Parts]]] = {
     "EmojiReact": toggles.like,
     "Announce": toggles.announce,
     "Block": toggles.block,
+    "Add": toggles.add,
+    "Remove": toggles.remove,
+    "Move": _move,
     "Undo": toggles.undo,
 }
 _ACTIVITY_TYPES: Final = frozenset(_TRANSLATORS)

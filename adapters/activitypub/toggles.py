@@ -8,13 +8,16 @@ from typing import Final
 from adapters.activitypub.activity import LIKE_TYPES, Activity, Parts, check_id, inner_of, object_id, single_object
 from adapters.activitypub.kinds import POST_TYPES
 from adapters.activitypub.notes import visibility_of
+from adapters.activitypub.shapes import reference
 from adapters.activitypub.unfit import Unfit
+from adapters.activitypub.urls import origin_of
 from adapters.interpreter.claims import UNDO, refused
 from domain.block import AccountBlocked, AccountUnblocked
 from domain.boost import PostBoosted, PostUnboosted
 from domain.events import topic_of
 from domain.favourite import PostFavourited, PostUnfavourited
 from domain.follow import FollowAccepted, FollowEnded, FollowRejected, FollowRequested
+from domain.pin import PostPinned, PostUnpinned
 
 _FOLLOW: Final = frozenset({"Follow"})
 _UNDONE: Final = {
@@ -73,6 +76,16 @@ def block(activity: Activity) -> Parts:
     return {"kind": topic_of(AccountBlocked), "object": blocked, "activity": activity.name}
 
 
+def add(activity: Activity) -> Parts:
+    """An Add of a post to what the actor features."""
+    return _pin(activity, PostPinned)
+
+
+def remove(activity: Activity) -> Parts:
+    """A Remove of it."""
+    return _pin(activity, PostUnpinned)
+
+
 def undo(activity: Activity) -> Parts:
     """Of something embedded, or of something by its bare id; what that was is the interpreter's to know."""
     inner = inner_of(activity, _UNDOABLE)
@@ -95,6 +108,17 @@ def undo(activity: Activity) -> Parts:
         "inner_object": inner.object,
         "embedded": True,
     }
+
+
+def _pin(activity: Activity, kind: type[PostPinned | PostUnpinned]) -> Parts:
+    """Of a post of the actor's own; whether the target is what their document names as featured is known elsewhere."""
+    uri = single_object(activity, POST_TYPES)
+    target = reference(activity.body.get("target"))
+    if target is None or origin_of(target) != activity.origin:
+        raise Unfit(refused("not the actor's featured collection"))
+    if origin_of(uri) != activity.origin:
+        raise Unfit(refused("not the owner"))
+    return {"kind": topic_of(kind), "object": uri, "activity": activity.name, "target": target}
 
 
 def _answer(activity: Activity, kind: type[FollowAccepted | FollowRejected]) -> Parts:

@@ -66,8 +66,12 @@ def sayings(claims: Iterable[Claim], state: State) -> set[int]:
     """The accounts whose last word about themselves is asked for."""
     asked: set[int | None] = set()
     for claim in claims:
-        if claim.kind in {"post.pinned", "post.unpinned"} and not claim.local and claim.actor is not None:
+        if claim.local:
+            continue
+        if claim.kind in {"post.pinned", "post.unpinned"} and claim.actor is not None:
             asked.add(state.ids[claim.actor])
+        elif claim.kind == "account.moved" and claim.object is not None:
+            asked.add(state.ids[claim.object])
     return {account for account in asked if account is not None}
 
 

@@ -2,10 +2,10 @@
 
 Each asks what is known as of this position and answers with an outcome, or with the URI that has to come first. What
 waits: the signer's actor, the post of an Update, a Like or an Announce, the activity of an Undo, the account moved to.
-A parent never holds up a reply, a Delete never waits, a known URI never parks anything, and what is refused brings
-nothing. Federation §8.7, §8.8, §11; security B4.
+A parent never holds up a reply, a Delete never waits, a known URI never parks anything (but a Move, once), and what is
+refused brings nothing. Federation §8.7, §8.8, §11; security B4.
 
-Here stand accounts and posts; follows, toggles and what was decided here have files of their own.
+Here stand posts; accounts, follows, toggles, Undo and what was decided here have files of their own.
 """
 
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from typing import Final
 
 import msgspec
 
+from adapters.interpreter import settle_accounts
 from adapters.interpreter.claims import DUPLICATE, TOMBSTONED, UNDO, Claim
 from adapters.interpreter.outcome import Outcome, Settled, Wait, known_signer, refused_by, signer_of, verdict_on
 from adapters.interpreter.settle_follows import answer, follow
 from adapters.interpreter.settle_local import settle_local
 from adapters.interpreter.settle_toggles import add_or_remove, block, boost, like
 from adapters.interpreter.settle_undo import undo
-from adapters.interpreter.state import Known, Said, State
-from domain.account import AccountRegistered
+from adapters.interpreter.state import Known, State
 from domain.post import PostDeleted
 from projections.fact import APPLIED
 
@@ -32,22 +32,6 @@ def settle(claim: Claim, position: int, state: State) -> Settled:
     if claim.local:
         return settle_local(claim, position, state)
     return _REMOTE[claim.kind](claim, position, state)
-
-
-def _account(claim: Claim, position: int, state: State) -> Settled:
-    uri, account, event = claim.object, signer_of(claim, state), claim.event
-    assert uri is not None and account is not None and uri == claim.actor, "an account speaks for itself"
-    assert isinstance(event, AccountRegistered), "an account never waits"
-    known = state.known[uri]
-    if known is not None and known.kind != "account":
-        return refused_by(claim, state, "wrong kind", known)
-    if known is None:
-        state.know(uri, Known(kind="account", id=account, owner=account, object=None, since=position))
-    if state.departed[account]:
-        return refused_by(claim, state, "gone", state.known[uri])
-    featured = event.endpoints.featured if event.endpoints is not None else None
-    state.say(account, Said(featured, event.profile.also_known_as))
-    return Outcome(APPLIED, "account.registered" if known is None else "account.profile_changed", account, account)
 
 
 def _create(claim: Claim, position: int, state: State) -> Settled:
@@ -155,7 +139,9 @@ def _delete(claim: Claim, position: int, state: State) -> Settled:
 
 _Rule = Callable[[Claim, int, State], Settled]
 _REMOTE: Final[dict[str, _Rule]] = {
-    "account.registered": _account,
+    "account.registered": settle_accounts.account,
+    "account.moved": settle_accounts.move,
+    "account.deleted": settle_accounts.leave,
     "post.published": _create,
     "post.edited": _update,
     "post.deleted": _delete,

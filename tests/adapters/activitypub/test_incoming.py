@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.activitypub.actors import ALIASES_MAX
 from adapters.activitypub.incoming import Translator
 from adapters.activitypub.kinds import OPTIONS_MAX, POST_TYPES
 from adapters.activitypub.notes import AUDIENCE_MAX, TAGS_MAX
@@ -60,6 +61,9 @@ WORDS = st.sampled_from(
         "Announce",
         "Block",
         "EmojiReact",
+        "Add",
+        "Remove",
+        "Move",
         "Note",
         "Question",
         "Article",
@@ -144,7 +148,8 @@ ACTORS = st.fixed_dictionaries(
     optional=dict.fromkeys(("name", "summary", "icon", "image", "attachment", "endpoints", "url", "published"), JSON),
 )
 ACTIVITIES = st.fixed_dictionaries(
-    {"type": WORDS, "actor": st.just(ANN) | JSON, "object": NOTES | ACTORS | JSON}, optional={"id": JSON, "to": JSON}
+    {"type": WORDS, "actor": st.just(ANN) | JSON, "object": NOTES | ACTORS | URIS | JSON},
+    optional={"id": JSON | URIS, "to": JSON, "target": JSON | URIS},
 )
 
 
@@ -329,6 +334,40 @@ def test_an_actor_reaches_only_to_its_own_origin() -> None:
     assert (account.endpoints.outbox, account.endpoints.shared_inbox) == (None, None)
     assert account.endpoints.followers == FOLLOWERS
     assert document(peers.actor(ANN, inbox=f"{MAL}/inbox")).verdict == "refused: no inbox of its own origin"
+
+
+def test_what_an_account_says_of_its_others_is_kept_as_far_as_it_can_be_one() -> None:
+    assert account_of(alsoKnownAs=MAL).profile.also_known_as == (MAL,)
+    mixed = [MAL, MAL, "acct:x@y", "javascript:x", {"id": BEN}, None, f"{MAL}/" + "x" * 3000]
+    assert account_of(alsoKnownAs=mixed).profile.also_known_as == (MAL, BEN)
+    crowd = [f"https://far.test/u/{number}" for number in range(1_000)]
+    assert len(account_of(alsoKnownAs=crowd).profile.also_known_as) == ALIASES_MAX
+
+
+def test_what_an_account_features_is_of_its_own_origin() -> None:
+    featured = account_of(featured=f"{ANN}/featured").endpoints
+    foreign = account_of(featured=f"{MAL}/featured").endpoints
+    assert featured is not None and foreign is not None
+    assert (featured.featured, foreign.featured) == (f"{ANN}/featured", None)
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict"),
+    [
+        (peers.act("Move", ANN, BEN, target=MAL), "refused: not the actor itself"),
+        (peers.act("Move", ANN, ANN, target=ANN), "refused: refers to itself"),
+        (peers.act("Move", ANN, ANN), "refused: no target with a usable address"),
+        (peers.act("Move", ANN, ANN, target="acct:x@y"), "refused: no target with a usable address"),
+        (peers.act("Add", ANN, POST), "refused: not the actor's featured collection"),
+        (peers.act("Add", ANN, POST, target=f"{MAL}/featured"), "refused: not the actor's featured collection"),
+        (peers.act("Add", ANN, f"{MAL}/n/1", target=f"{ANN}/featured"), "refused: not the owner"),
+        (peers.act("Add", ANN, {"type": "Hashtag", "name": "#x"}, target=ANN), "not understood: Add of Hashtag"),
+        (peers.act("Remove", ANN, [POST, POST], target=ANN), "not understood: Remove of several objects"),
+        (peers.act("Undo", ANN, peers.act("Add", ANN, POST, "a1")), "not understood: Undo of Add"),
+    ],
+)
+def test_what_can_t_be_moved_or_featured_is_refused_by_name(body: object, verdict: str) -> None:
+    assert claim_of(body).verdict == verdict
 
 
 def test_the_domain_of_an_account_keeps_a_port_that_is_not_the_default() -> None:

@@ -7,15 +7,23 @@ from typing import Any
 from adapters.activitypub.incoming import Translator
 from adapters.interpreter.ids import proposals
 from adapters.interpreter.interpret import further
-from domain.account import Profile, ProfileChanged
+from domain.account import AccountDeleted, Profile, ProfileChanged
 from domain.boost import PostBoosted, PostUnboosted
 from domain.favourite import PostFavourited, PostUnfavourited
 from domain.follow import FollowAccepted, FollowEnded, FollowRejected, FollowRequested
 from domain.ports import Recorded
 from domain.post import PostDeleted, PostEdited, PostPublished
 from tests.adapters.interpreter import peers
-from tests.adapters.interpreter.peers import ALICE, BOB, LOCAL, OURS, PUBLIC, START
+from tests.adapters.interpreter.peers import ALICE, BOB, CAROL, LOCAL, OURS, PUBLIC, START
 
+CAROLS_POST = PostPublished(
+    post=9 << 16,
+    author=LOCAL[CAROL],
+    uri=f"{CAROL}/statuses/9",
+    url=f"{CAROL}/statuses/9",
+    visibility="public",
+    published_at=START,
+)
 ORIGINS = ("https://a.test", "https://b.test")
 
 
@@ -36,12 +44,19 @@ class History:
         self.said: list[tuple[dict[str, Any], str]] = []
         self.requests: list[FollowRequested] = []
         self.log: list[Recorded] = []
+        self.leaving = [self.actors[1], self.actors[-3], self.actors[-1]]
         self.append(peers.registered(ALICE))
+        self.append(peers.registered(CAROL))
+        self.append(peers.local(f"post:{CAROLS_POST.post}", CAROLS_POST))
+        carol_until = self.random.randrange(length // 2, length)
         makers = self.makers()
         bob_at = self.random.randrange(length)
         while len(self.log) < length:
             if len(self.log) == bob_at:
                 self.append(peers.registered(BOB))
+            elif len(self.log) == carol_until:
+                gone = AccountDeleted(account=LOCAL[CAROL], deleted_at=START)
+                self.append(peers.local(f"account:{LOCAL[CAROL]}", gone))
             else:
                 self.append(self.random.choices([make for make, _ in makers], [weight for _, weight in makers])[0]())
 
@@ -65,6 +80,9 @@ class History:
             (self.like, 12),
             (self.announce, 8),
             (self.block, 5),
+            (self.feature, 8),
+            (self.move, 4),
+            (self.leave, 1),
             (self.undo, 24),
             (self.answer, 8),
             (self.own_post, 3),
@@ -99,16 +117,21 @@ class History:
         """Somebody's, or one of ours, there or not."""
         chance = self.random.random()
         if chance < 0.2 and (self.own_posts or self.own_boosts):
-            return self.one(*self.own_posts, *self.own_boosts).uri
+            return self.one(*self.own_posts, *self.own_boosts, CAROLS_POST).uri
         return f"{ALICE}/statuses/0" if chance < 0.25 else self.post_of(self.somebody())
 
     def local_account(self) -> str:
-        return self.one(ALICE, ALICE, BOB, f"{OURS}/ap/users/999")
+        return self.one(ALICE, ALICE, BOB, CAROL, f"{OURS}/ap/users/999")
 
     def document(self) -> tuple[str, Any]:
         who = self.random.choice(self.documented)
         uri = who if self.random.random() < 0.95 else self.post_of(who)
-        return peers.fetched(uri, peers.actor(uri, name=str(len(self.log))))
+        return peers.fetched(uri, self.actor(uri))
+
+    def actor(self, uri: str) -> dict[str, Any]:
+        aliases = [self.somebody(), self.somebody()] if self.random.random() < 0.7 else None
+        featured = self.one(*(f"{uri}/featured",) * 5, None)
+        return peers.actor(uri, name=str(len(self.log)), alsoKnownAs=aliases, featured=featured)
 
     def create(self) -> tuple[str, Any]:
         who = self.somebody()
@@ -130,7 +153,7 @@ class History:
     def update(self) -> tuple[str, Any]:
         who = self.somebody()
         if who in self.documented and self.random.random() < 0.05:
-            return peers.received(who, {"type": "Update", "actor": who, "object": peers.actor(who)})
+            return peers.received(who, peers.act("Update", who, self.actor(who)))
         when = self.one(None, *(f"2026-04-30T{hour:02}:00:00Z" for hour in range(24)))
         return peers.received(who, peers.update(self.post_of(who), who, when))
 
@@ -164,6 +187,21 @@ class History:
             body, letter = self.random.choice(self.said[-30:])
         self.said.append((body, letter))
         return peers.received(body["actor"], self.named(body, self.activity_of(body["actor"], letter)))
+
+    def feature(self) -> tuple[str, Any]:
+        who = self.somebody()
+        target = f"{self.one(*(who,) * 9, self.somebody())}/featured"
+        return peers.received(who, peers.act(self.one("Add", "Add", "Remove"), who, self.post_of(who), target=target))
+
+    def move(self) -> tuple[str, Any]:
+        who = self.somebody()
+        moved = self.one(*(who,) * 9, self.somebody())
+        target = self.one(self.somebody(), self.somebody(), self.local_account())
+        return peers.received(who, peers.act("Move", who, moved, target=target))
+
+    def leave(self) -> tuple[str, Any]:
+        who = self.random.choice(self.leaving)
+        return peers.received(who, peers.act("Delete", who, who, "delete"))
 
     def named(self, body: dict[str, Any], name: str) -> dict[str, Any]:
         """Mostly with an id."""
@@ -199,7 +237,9 @@ class History:
             edited = PostEdited(post=post.post, author=author, edited_at=START, text="x")
             return peers.local(f"post:{post.post}", self.one(edited, PostDeleted(post=post.post, author=author)))
         if self.random.random() < 0.2:
-            return peers.local("account:1", ProfileChanged(account=author, profile=Profile(display_name="A")))
+            return peers.local(
+                "account:1", ProfileChanged(account=author, profile=Profile(also_known_as=(self.somebody(),)))
+            )
         number = (len(self.log) + 10) << 16
         uri = f"{ALICE}/statuses/{number}"
         post = PostPublished(post=number, author=author, uri=uri, url=uri, visibility="public", published_at=START)

@@ -3,7 +3,7 @@
 It shares no code with `settle`, `walk` or `state`; only the claims are the translator's.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from adapters.interpreter.claims import Claim
@@ -24,10 +24,14 @@ class Oracle:
     def __init__(self, uri_of: dict[int, str]) -> None:
         self.uri_of = uri_of
         self.known: dict[str, dict[str, Any]] = {}
+        self.departed: set[str] = set()
+        self.said: dict[str, tuple[str | None, tuple[str, ...]]] = {}
+        self.moved: dict[str, tuple[str, datetime]] = {}
         self.tombs: set[tuple[str, str]] = set()
         self.on: dict[tuple[str, str, str], bool] = {}
         self.follows: dict[tuple[str, str], tuple[str, str]] = {}
         self.waiting: dict[int, tuple[Claim, str]] = {}
+        self.waited = False
         self.facts: list[tuple[int, int, int, str, str]] = []
 
     def receive(self, received: Claim) -> None:
@@ -35,16 +39,17 @@ class Oracle:
         while ready:
             ready.sort(key=lambda one: one[0].position)
             claim, waited = ready.pop(0)
+            self.waited = received.position > claim.position
             kind, verdict = self.decide(claim)
-            failed = None
+            brought, failed = self.promised(claim), None
             if kind == "wait":
                 self.waiting[claim.position] = (claim, verdict)
             else:
                 self.facts.append((received.position, n, claim.position, kind, verdict))
                 n += 1
-                failed = self.promised(claim) if waited else None
+                failed = brought if waited else None
             for position, (other, uri) in list(self.waiting.items()):
-                if uri in self.known or uri == failed:
+                if uri == failed or (uri == brought and uri in self.known):
                     del self.waiting[position]
                     ready.append((other, True))
 
@@ -66,14 +71,17 @@ class Oracle:
             return claim.kind, claim.verdict or self.local(claim.kind, claim.event)
         if claim.kind == "account.registered":
             return self.account(claim)
-        if claim.kind == "post.deleted":
-            return claim.kind, self.deleted(claim)
         signer = self.known.get(claim.actor or "")
+        if claim.kind in ("account.deleted", "post.deleted"):
+            return claim.kind, self.left(claim) if claim.kind == "account.deleted" else self.deleted(claim)
         if signer is None:
             return "wait", claim.actor or ""
-        if signer["kind"] != "account":
-            return claim.kind, "refused: wrong kind"
+        if signer["kind"] != "account" or claim.actor in self.departed:
+            return claim.kind, "refused: gone" if signer["kind"] == "account" else "refused: wrong kind"
         rule = {
+            "account.moved": self.moves,
+            "post.pinned": self.featured,
+            "post.unpinned": self.featured,
             "post.published": self.created,
             "post.edited": self.edited,
             "follow.requested": self.requested,
@@ -88,13 +96,70 @@ class Oracle:
         return ("wait", verdict[5:]) if verdict.startswith("wait ") else (kind, verdict)
 
     def account(self, claim: Claim) -> Answer:
-        there = self.known.get(claim.object or "")
-        if there is None:
-            self.known[claim.object or ""] = {"kind": "account", "owner": claim.object}
-            return "account.registered", "applied"
+        uri, event = claim.object or "", claim.event
+        there = self.known.setdefault(uri, {"kind": "account", "owner": uri, "new": True})
         if there["kind"] != "account":
             return claim.kind, "refused: wrong kind"
-        return "account.profile_changed", "applied"
+        if uri in self.departed:
+            return claim.kind, "refused: gone"
+        self.said[uri] = event.endpoints.featured, event.profile.also_known_as
+        return ("account.registered" if there.pop("new", False) else "account.profile_changed"), "applied"
+
+    def left(self, claim: Claim) -> str:
+        uri = claim.actor or ""
+        if self.known.get(uri, {"kind": "account"})["kind"] != "account":
+            return "refused: wrong kind"
+        if uri in self.departed:
+            return "duplicate"
+        self.departed.add(uri)
+        return "applied" if uri in self.known else "tombstoned"
+
+    def moves(self, claim: Claim) -> str:
+        mover, target = claim.actor or "", claim.object or ""
+        there, ours = self.known.get(target), target.startswith("https://our.test/")
+        if there is None:
+            return "refused: no such account" if ours else f"wait {target}"
+        named = mover in self.said.get(target, (None, ()))[1]
+        if there["kind"] == "account" and target not in self.departed and not named and not ours and not self.waited:
+            return f"wait {target}"
+        last, when = self.moved.get(mover, ("", EARLIEST))
+        checks = {
+            "wrong kind": there["kind"] == "account",
+            "gone": target not in self.departed,
+            "not named by where it moves": named,
+            "moved a short while ago": last == target or claim.at is None or claim.at - when >= timedelta(days=7),
+        }
+        for reason, holds in checks.items():
+            if not holds:
+                return f"refused: {reason}"
+        if last == target:
+            return "duplicate"
+        self.moved[mover] = target, claim.at or EARLIEST
+        return "applied"
+
+    def featured(self, claim: Claim) -> str:
+        if self.said.get(claim.actor or "", (None, ()))[0] != claim.target:
+            return "refused: not the actor's featured collection"
+        there = self.known.get(claim.object or "")
+        if there is None:
+            return f"wait {claim.object}"
+        checks = {
+            "wrong kind": there["kind"] == "post",
+            "gone": not self.gone(there),
+            "not the owner": there["owner"] == claim.actor,
+            "not for showing": there.get("to") != "direct",
+        }
+        for reason, holds in checks.items():
+            if not holds:
+                return f"refused: {reason}"
+        ends, added = ("pin", claim.actor or "", claim.object or ""), claim.kind == "post.pinned"
+        if self.on.get(ends, False) == added:
+            return "duplicate"
+        self.on[ends] = added
+        return "applied"
+
+    def gone(self, there: dict[str, Any]) -> bool:
+        return bool(there.get("gone")) or there["owner"] in self.departed
 
     def created(self, claim: Claim) -> str:
         there = self.known.get(claim.object or "")
@@ -138,6 +203,8 @@ class Oracle:
         return "applied"
 
     def deleted(self, claim: Claim) -> str:
+        if claim.actor in self.departed:
+            return "refused: gone"
         there = self.known.get(claim.object or "")
         if there is None:
             tomb = (claim.object or "", claim.actor or "")
@@ -145,10 +212,8 @@ class Oracle:
                 return "duplicate"
             self.tombs.add(tomb)
             return "tombstoned"
-        if there["kind"] != "post":
-            return "refused: wrong kind"
-        if there["owner"] != claim.actor:
-            return "refused: not the owner"
+        if there["kind"] != "post" or there["owner"] != claim.actor:
+            return "refused: wrong kind" if there["kind"] != "post" else "refused: not the owner"
         if there["gone"]:
             return "duplicate"
         there["gone"] = True
@@ -160,6 +225,8 @@ class Oracle:
             return "refused: no such account"
         if target["kind"] != "account":
             return "refused: wrong kind"
+        if claim.object in self.departed:
+            return "refused: gone"
         if request is not None and (request["kind"], request["owner"]) != ("follow", claim.actor):
             return "refused: its id names something else"
         self.known[claim.activity or ""] = {"kind": "follow", "owner": claim.actor, "object": claim.object}
@@ -200,7 +267,7 @@ class Oracle:
             return "refused: no such account" if kind == "block" else "refused: no such post"
         checks = {
             "wrong kind": there["kind"] == ("account" if kind == "block" else "post"),
-            "gone": not there.get("gone"),
+            "gone": not self.gone(there),
             "not for passing on": kind != "boost"
             or there.get("to") in ("public", "unlisted")
             or (there.get("to") == "private" and there["owner"] == claim.actor),
@@ -246,6 +313,10 @@ class Oracle:
     def local(self, kind: str, event: Any) -> str:
         if kind == "account.registered":
             self.known[event.uri] = {"kind": "account", "owner": event.uri}
+        elif kind == "account.profile_changed":
+            self.said[self.uri_of[event.account]] = None, event.profile.also_known_as
+        elif kind == "account.deleted":
+            self.departed.add(self.uri_of[event.account])
         elif kind == "post.published":
             post = {"kind": "post", "owner": self.uri_of[event.author], "gone": False, "updated": None}
             self.known[event.uri] = {**post, "to": event.visibility}

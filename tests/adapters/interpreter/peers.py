@@ -18,7 +18,8 @@ EVIDENCE = Evidence(key_id="k", signed_lines=b"", signature=b"", key=b"")
 ANN, MAL = "https://good.test/u/ann", "https://evil.test/u/mal"
 BEN = "https://good.test/u/ben"
 ALICE, BOB = f"{OURS}/ap/users/65536", f"{OURS}/ap/users/131072"
-LOCAL = {ALICE: 65536, BOB: 131072}
+CAROL = f"{OURS}/ap/users/196608"
+LOCAL = {ALICE: 65536, BOB: 131072, CAROL: 196608}
 
 
 def at(position: int) -> datetime:

@@ -299,10 +299,6 @@ def test_a_delete_of_another_origin_s_post_leaves_no_tomb() -> None:
     assert story.state.changed_tombs == set()
 
 
-def test_a_delete_of_an_actor_is_not_understood_yet() -> None:
-    assert Story(ANN_DOCUMENT).tell(received(ANN, delete(ANN, ANN))) == ["not understood: Delete of an actor"]
-
-
 def test_our_own_delete_makes_our_post_gone() -> None:
     uri = f"{ALICE}/statuses/9"
     post = PostPublished(post=9 << 16, author=LOCAL[ALICE], uri=uri, url=uri, visibility="public", published_at=START)

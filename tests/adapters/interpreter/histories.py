@@ -44,7 +44,9 @@ class History:
         self.said: list[tuple[dict[str, Any], str]] = []
         self.requests: list[FollowRequested] = []
         self.log: list[Recorded] = []
-        self.leaving = [self.actors[1], self.actors[-3], self.actors[-1]]
+        # They leave one after the other, so that there is something left of everybody for most of the time.
+        self.length = length
+        self.leaving = [*self.actors[1:4], *self.actors[-4:]]
         self.append(peers.registered(ALICE))
         self.append(peers.registered(CAROL))
         self.append(peers.local(f"post:{CAROLS_POST.post}", CAROLS_POST))
@@ -80,9 +82,9 @@ class History:
             (self.like, 12),
             (self.announce, 8),
             (self.block, 5),
-            (self.feature, 8),
-            (self.move, 4),
-            (self.leave, 1),
+            (self.feature, 12),
+            (self.move, 10),
+            (self.leave, 2),
             (self.undo, 24),
             (self.answer, 8),
             (self.own_post, 3),
@@ -183,15 +185,15 @@ class History:
 
     def toggled(self, body: dict[str, Any], letter: str) -> tuple[str, Any]:
         """Now and then what was said a while ago, once more."""
-        if self.said and self.random.random() < 0.2:
-            body, letter = self.random.choice(self.said[-30:])
+        if self.said and self.random.random() < 0.3:
+            body, letter = self.random.choice(self.said[-12:])
         self.said.append((body, letter))
         return peers.received(body["actor"], self.named(body, self.activity_of(body["actor"], letter)))
 
     def feature(self) -> tuple[str, Any]:
         who = self.somebody()
         target = f"{self.one(*(who,) * 9, self.somebody())}/featured"
-        return peers.received(who, peers.act(self.one("Add", "Add", "Remove"), who, self.post_of(who), target=target))
+        return peers.received(who, peers.act(self.one("Add", "Remove"), who, self.post_of(who), target=target))
 
     def move(self) -> tuple[str, Any]:
         who = self.somebody()
@@ -200,7 +202,7 @@ class History:
         return peers.received(who, peers.act("Move", who, moved, target=target))
 
     def leave(self) -> tuple[str, Any]:
-        who = self.random.choice(self.leaving)
+        who = self.random.choice(self.leaving[: 1 + len(self.leaving) * len(self.log) // self.length])
         return peers.received(who, peers.act("Delete", who, who, "delete"))
 
     def named(self, body: dict[str, Any], name: str) -> dict[str, Any]:

@@ -13,10 +13,12 @@ the first frame is kept.
 import io
 import json
 import math
+import os
 import resource
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -282,6 +284,10 @@ def _confine() -> None:
         allowed = resource.getrlimit(what)[1]
         least = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
         resource.setrlimit(what, (least, least))
+    # Those who wait for an answer come first; and where memory runs out, this is what can be spared.
+    os.nice(10)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def main() -> None:

@@ -175,6 +175,15 @@ def test_limits_that_are_tighter_already_are_kept() -> None:
     assert subprocess.run([pictures.sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_the_process_is_what_can_be_spared_where_memory_or_time_run_out() -> None:
+    code = (
+        "import os, pathlib; from adapters.media import reencode; before = os.nice(0); reencode._confine();"
+        "assert os.nice(0) > before or before == 19;"
+        "assert pathlib.Path('/proc/self/oom_score_adj').read_text().strip() == '1000'"
+    )
+    assert subprocess.run([pictures.sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_the_process_is_told_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nosy = tmp_path / "nosy.py"
     nosy.write_text("import json, os; print(json.dumps({'refused': ' '.join(os.environ)}))")

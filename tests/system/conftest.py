@@ -10,7 +10,7 @@ from tests.system.sites import Pair, Person, running_sites
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """a.test and b.test, running."""
-    with running_sites(tmp_path_factory.mktemp("two"), "a.test", "b.test", people=34) as sites:
+    with running_sites(tmp_path_factory.mktemp("two"), "a.test", "b.test", people=35) as sites:
         yield Pair(*sites)
         assert [line for site in sites for line in site.complaints()] == []
 

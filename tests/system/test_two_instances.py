@@ -372,6 +372,14 @@ def test_an_answer_brings_the_thread_that_nobody_there_knew(
     )
 
 
+def test_a_pinned_post_is_pinned_there_too(alice: Person, bob: Person, followed: str) -> None:
+    post = alice.says("Read this first")
+    table(Row(bob, HOME, "*.uri", [post["uri"]]))
+    for deed, pinned in (("pin", [post["uri"]]), ("unpin", [])):
+        alice.post(f"/api/v1/statuses/{post['id']}/{deed}")
+        table(Row(bob, f"/api/v1/accounts/{followed}/statuses", "*.uri", pinned, pinned="true"))
+
+
 def test_what_people_paste_leads_to_the_post_and_to_the_profile(alice: Person, bob: Person) -> None:
     post = alice.says("Found by its address")
     for pasted in (post["url"], post["uri"]):

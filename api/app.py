@@ -18,14 +18,13 @@ from api.auth_limits import LogInLimit
 from api.cors import Edge
 from api.errors import handlers
 from api.limits import UPLOADS_MAX, UPLOADS_WINDOW_S, Limit
-from api.mastodon.account_lists import blocked, follow_requests, followed, muted
+from api.mastodon.account_lists import blocked, familiar_followers, follow_requests, followed, muted
 from api.mastodon.account_lists import followers as account_followers
 from api.mastodon.accounts import account_statuses, lookup, show_account
 from api.mastodon.at_start import (
     custom_emojis,
     empty_lists,
     extended_description,
-    familiar_followers,
     push_subscription,
     translation_languages,
 )

@@ -4,6 +4,7 @@ An entry's cursor is made of the position and place at which it came about, so i
 clients may keep it: nothing else of the same list has it.
 """
 
+from collections.abc import Sequence
 from typing import Any, LiteralString, NamedTuple
 
 from projections.accounts import COLUMNS
@@ -73,6 +74,26 @@ def muted_by(account: int) -> AccountListing:
     """Whom an account mutes, and until when."""
     scan = _listed("muted", "mutes WHERE muter = %(viewer)s::bigint AND until IS NULL", "expires_at")
     return AccountListing(scan, {"viewer": account})
+
+
+def familiar_followers(viewer: int, accounts: Sequence[int], most: int) -> Query:
+    """Rows of an account asked about and an AccountRow: whom the viewer follows that follows that account.
+
+    Most of each, the latest followed first. It goes by the viewer's own follows, which are fewer than another's
+    followers may be.
+    """
+    sql: LiteralString = """
+        SELECT asked.account, :columns
+        FROM unnest(%(accounts)s::bigint[]) AS asked (account) CROSS JOIN LATERAL (
+            SELECT f.followee, f.since FROM follows f
+            WHERE f.follower = %(viewer)s::bigint AND f.stage = 'following' AND f.until IS NULL
+                AND (SELECT true FROM follows t WHERE t.follower = f.followee AND t.followee = asked.account
+                    AND t.stage = 'following' AND t.until IS NULL LIMIT 1)
+            ORDER BY f.since DESC, f.n DESC LIMIT %(most)s::bigint) familiar
+        JOIN accounts a ON a.id = familiar.followee AND a.deleted IS NULL JOIN account_counts k ON k.account = a.id
+        ORDER BY asked.account, familiar.since DESC"""
+    values = {"viewer": viewer, "accounts": list(accounts), "most": most}
+    return Query(sql.replace(":columns", COLUMNS), values)
 
 
 _OF_FOLLOWS: LiteralString = """

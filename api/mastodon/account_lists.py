@@ -9,17 +9,21 @@ from litestar.params import FromPath
 from api.auth import AnyViewer, TheViewer, Viewer, may_have, needs
 from api.mastodon import entities
 from api.mastodon.accounts import account_row, entities_of
-from api.mastodon.reading import current, id_in, json
+from api.mastodon.reading import current, id_in, ids_among, json
+from api.mastodon.relationships import Asked
 from api.pagination import link
 from api.pagination import page as asked_page
+from api.params import params
 from api.server import Book, TheBook
-from projections import account_lists
+from projections import account_lists, accounts
 from projections.account_lists import AccountListing
 from projections.accounts import AccountRow
 from projections.rendering import api_time
 from projections.status_queries import ID_MAX, Slice
 
 PAGE = 40
+FAMILIAR_ASKED_MAX = 40
+FAMILIAR_MAX = 20
 
 
 @get("/api/v1/accounts/{account_id:str}/followers", opt=may_have("read:accounts"))
@@ -38,6 +42,25 @@ async def followed(
     """Whom an account follows; nobody, when it shows this to nobody."""
     number = id_in(account_id)
     return await _of_another(request, server, viewer, number, account_lists.followed_by(number, _id(viewer)))
+
+
+@get("/api/v1/accounts/familiar_followers", opt=needs("read:follows"))
+async def familiar_followers(request: Request[Any, Any, Any], viewer: TheViewer, server: TheBook) -> Response[bytes]:
+    """For each account asked about, whom the viewer follows that follows it; of those that show who does."""
+    numbers = ids_among((await params(request, Asked)).id)[:FAMILIAR_ASKED_MAX]
+    headers = await current(server, viewer)
+    view = server.reads.view()
+    targets = [AccountRow._make(row) for row in await view.rows(accounts.several(numbers))]
+    shown = [row.id for row in targets if not _hides_collections(row)]
+    rows = await view.rows(account_lists.familiar_followers(viewer.account, shown, FAMILIAR_MAX))
+    found = await entities_of(server, [AccountRow._make(columns) for _, *columns in rows])
+    familiar: dict[int, list[str]] = {}
+    for (number, *_), one in zip(rows, found, strict=True):
+        familiar.setdefault(number, []).append(one)
+    return json(
+        entities.array(f'{{"id":"{number}","accounts":[{",".join(familiar.get(number, ()))}]}}' for number in numbers),
+        headers,
+    )
 
 
 @get("/api/v1/follow_requests", opt=needs("read:follows"))
@@ -63,8 +86,7 @@ async def _of_another(
 ) -> Response[bytes]:
     headers = await current(server, viewer)
     row = await account_row(server, number)
-    profile: dict[str, Any] = msgspec.json.decode(f"{{{row.profile}}}")
-    if profile["hide_collections"] and number != _id(viewer):
+    if _hides_collections(row) and number != _id(viewer):
         return json("[]", headers)
     return await accounts_answered(request, server, viewer, listing)
 
@@ -97,6 +119,11 @@ async def accounts_answered(
     last = found[-1][0] if len(found) == part.limit else None
     links = link(request, server.settings.origin, first=first, last=last, newer="since_id")
     return json(entities.array(shown), {**headers, **links})
+
+
+def _hides_collections(row: AccountRow) -> bool:
+    profile: dict[str, Any] = msgspec.json.decode(f"{{{row.profile}}}")
+    return bool(profile["hide_collections"])
 
 
 def _quoted(text: str) -> str:

@@ -2,16 +2,14 @@
 
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from api.auth import PUBLIC, Opt, may_have, needs
 from api.errors import NotFound
 from api.mastodon.accounts import account_row
-from api.mastodon.reading import id_in, ids_among, json
-from api.mastodon.relationships import ASKED_MAX, Asked
-from api.params import params
+from api.mastodon.reading import id_in, json
 from api.server import TheBook
 
 CACHED = {"Cache-Control": "max-age=300, public, stale-while-revalidate=30", "Vary": "Origin"}
@@ -70,13 +68,6 @@ async def translation_languages() -> dict[str, Any]:
 async def extended_description() -> dict[str, Any]:
     """Nobody has written one yet."""
     return {"updated_at": None, "content": ""}
-
-
-@get("/api/v1/accounts/familiar_followers", opt=needs("read:follows"))
-async def familiar_followers(request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
-    """For each of the accounts asked about, that nobody is known to both."""
-    asked = await params(request, Asked)
-    return [{"id": str(number), "accounts": []} for number in ids_among(asked.id)[:ASKED_MAX]]
 
 
 def empty_lists() -> list[HTTPRouteHandler]:

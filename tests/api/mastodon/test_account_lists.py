@@ -47,6 +47,22 @@ async def test_whom_the_viewer_blocks_or_is_blocked_by_is_not_listed_among_anoth
     assert await ids(alice, path) == [carol.id, bob.id]
 
 
+async def test_familiar_followers_are_those_that_the_viewer_follows(world: World) -> None:
+    alice, bob = await world.person("alice"), await world.person("bob")
+    carol, dave = await world.person("carol"), await world.person("dave")
+    await alice.follow(carol)
+    for person in (carol, dave):
+        await person.follow(bob)
+    await world.settled()
+    path = "/api/v1/accounts/familiar_followers"
+    found = await alice.get(path, **{"id[]": [bob.id, dave.id]})
+    assert [(one["id"], [who["id"] for who in one["accounts"]]) for one in found] == [
+        (bob.id, [carol.id]),
+        (dave.id, []),
+    ]
+    assert await dave.get(path, id=bob.id) == [{"id": bob.id, "accounts": []}]
+
+
 async def test_a_request_is_listed_and_counted_until_it_is_answered(world: World) -> None:
     alice = await world.person("alice", Profile(locked=True))
     bob, carol = await world.person("bob"), await world.person("carol")

@@ -11,7 +11,7 @@ from adapters.embedded.valkey import EmbeddedValkey
 from domain import account
 from domain.account import ChangeProfile, Profile
 from tests.database import Database
-from tests.federation.peer import PUBLIC, Peer, running_peer
+from tests.federation.peer import ACTIVITY_JSON, PUBLIC, Peer, running_peer
 from tests.instance import LiveInstance, running_instance
 
 TIMEOUT_S = 10
@@ -216,3 +216,24 @@ def test_what_was_not_meant_for_anybody_elsewhere_is_told_to_nobody(instance: Li
     post(instance, "Nobody follows me")
     instance.settled()
     assert nothing_more(bob)
+
+
+def test_followers_from_here_go_where_an_account_moves_that_is_named_there(
+    instance: LiveInstance, bob: Peer, eve: Peer
+) -> None:
+    instance.befriend(bob)
+    assert told(bob)["type"] == "Follow"
+    eve.pages[f"/users/{eve.name}"] = 200, ACTIVITY_JSON, {**eve.document(), "alsoKnownAs": [bob.actor]}
+    assert bob.post(instance.inbox, bob.activity("Move", bob.actor, target=eve.actor)).status == 202
+    asked, undone = told(eve), told(bob)
+    assert (asked["type"], asked["actor"], asked["object"]) == ("Follow", me(instance), eve.actor)
+    assert (undone["type"], undone["object"]["type"]) == ("Undo", "Follow")
+
+
+def test_nobody_goes_where_the_account_that_moves_is_not_named(instance: LiveInstance, bob: Peer, eve: Peer) -> None:
+    instance.befriend(bob)
+    assert told(bob)["type"] == "Follow"
+    before = instance.head()
+    assert bob.post(instance.inbox, bob.activity("Move", bob.actor, target=eve.actor)).status == 202
+    assert nothing_more(eve) and nothing_more(bob)
+    assert not any("applied" in verdict for verdict in instance.verdicts(before)[:1])

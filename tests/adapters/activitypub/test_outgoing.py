@@ -11,12 +11,14 @@ from adapters.activitypub.documents import PUBLIC, note_document
 from adapters.activitypub.incoming import Translator
 from adapters.activitypub.outgoing import About, acceptance, activity_of, is_told
 from adapters.interpreter.claims import Claim
+from domain.account import AccountDeleted, AccountMoved
 from domain.block import AccountBlocked, AccountUnblocked
 from domain.bookmark import PostBookmarked
 from domain.boost import PostBoosted, PostUnboosted
 from domain.events import Event, topic_of
 from domain.favourite import PostFavourited, PostUnfavourited
 from domain.follow import FollowAccepted, FollowEnded, FollowRejected, FollowRequested
+from domain.pin import PostPinned, PostUnpinned
 from domain.post import Mention, PostDeleted, PostEdited, PostPublished, Visibility
 from projections.actor_documents import LocalStatus, Mentioned
 from projections.rendering import revision_json, status_json
@@ -100,6 +102,10 @@ SWITCHED: list[tuple[Event, About, dict[str, str]]] = [
     (FollowEnded(**PAIR, request=FOLLOW), ON_ACCOUNT, {"object": FOLLOW, "inner_object": ALICE}),
     (AccountBlocked(blocker=1, blocked=2, activity=BLOCK), ON_ACCOUNT, {"object": ALICE, "activity": BLOCK}),
     (AccountUnblocked(blocker=1, blocked=2, activity=BLOCK), ON_ACCOUNT, {"object": BLOCK, "inner_object": ALICE}),
+    (PostPinned(account=1, post=9, pinned_at=NOW), OWN, {"object": NOTE}),
+    (PostUnpinned(account=1, post=9, unpinned_at=NOW), OWN, {"object": NOTE}),
+    (AccountMoved(account=1, target=2), ON_ACCOUNT, {"object": ALICE}),
+    (AccountDeleted(account=1), About(actor=ANN, object=ANN), {"object": ANN}),
 ]
 
 
@@ -138,7 +144,7 @@ def test_every_activity_has_an_id_of_ours_and_says_to_whom() -> None:
     for event, about, _ in SWITCHED:
         activity = activity_of(event, about)
         assert activity["id"].startswith(f"{SENDER}/") and activity["to"], activity
-        assert PUBLIC not in activity["to"] or activity["type"] in {"Delete", "Undo", "Announce"}
+        assert PUBLIC not in activity["to"] or activity["type"] in {"Delete", "Undo", "Announce", "Add", "Remove"}
 
 
 def test_nobody_is_told_what_is_ones_own_business() -> None:

@@ -14,7 +14,8 @@ WORDS_MAX: Final = 1_000
 WORD_CHARACTERS_MAX: Final = 64
 
 _MARKUP: Final = re.compile(r"<[^<>]*>")
-_BREAK: Final = re.compile(r"<(?:br|/?p|/?li|/?h[1-6]|/?blockquote|/?pre)\b[^<>]*>", re.IGNORECASE)
+# What begins or ends a line of its own.
+_BREAKS: Final = ("<br", "<p", "</p", "<li", "</li", "<h", "</h", "<blockquote", "</blockquote")
 _ACCENT: Final = re.compile("[\u0300-\u036f]")
 _WORD: Final = re.compile(r"\w+")
 # Kana, bopomofo, the ideographs, Thai, Lao, Khmer, Myanmar.
@@ -25,8 +26,11 @@ _UNSPACED: Final = re.compile(
 
 def words_of(text: str) -> list[str]:
     """The words of a text, folded, each once, in order of appearance; at most WORDS_MAX."""
+    folded = _folded(text[:TEXT_CHARACTERS_MAX])
+    if folded.isascii():
+        return list(dict.fromkeys([word[:WORD_CHARACTERS_MAX] for word in _WORD.findall(folded)]))[:WORDS_MAX]
     found: dict[str, None] = {}
-    for word in _WORD.findall(_folded(text[:TEXT_CHARACTERS_MAX])):
+    for word in _WORD.findall(folded):
         if word.isascii() or _UNSPACED.search(word) is None:
             found[word[:WORD_CHARACTERS_MAX]] = None
             continue
@@ -40,7 +44,9 @@ def text_of_html(sanitised: str) -> str:
     """What sanitised HTML says, for its words alone: tags inside of a word don't part it, breaks do."""
     text = sanitised[: 2 * TEXT_CHARACTERS_MAX]
     if "<" in text:
-        text = _MARKUP.sub("", _BREAK.sub(" ", text))
+        for tag in _BREAKS:
+            text = text.replace(tag, f" {tag}")
+        text = _MARKUP.sub("", text)
     return html.unescape(text) if "&" in text else text
 
 

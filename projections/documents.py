@@ -1,25 +1,31 @@
 """Documents: the words of posts, for finding them by what they say now.
 
-Only posts that somebody here could find have one: those written here, those addressed to somebody here, and public
-ones whose author wanted them found when they were said (FEP-5feb). What a person then finds is decided as it is read:
-their own, what mentions them, what they like, keep or passed on, and what is public by somebody here or by an author
-who wants it found today.
+Only posts that many could find have one: those written here, those addressed to somebody here, and public ones whose
+author wanted them found when they were said (FEP-5feb). What a person then finds is decided as it is read: their own,
+what mentions them, what they like, keep or passed on, and what is public by somebody here or by an author who wants it
+found today. What one person likes, keeps or passed on without any document, nobody else finds; the latest of it is read
+through when they ask, rather than every post from everywhere be prepared for that.
 """
 
-from collections.abc import Iterable
-from typing import LiteralString
+from collections.abc import Iterable, Sequence
+from typing import Any, LiteralString
+
+import msgspec
 
 from domain.post import PostEdited, PostPublished
 from domain.words import text_of_html, words_of
 from projections.fact import Fact
 from projections.query import Query
 from projections.rule import Projection, Row, on
+from projections.toggles import CURSOR
 from projections.visibility import SHOWN
 
 SOUGHT_MAX = 8
 """How many words of a question count."""
 # How many posts with the words are looked at, the newest first.
 _HITS_MAX: LiteralString = "1000"
+# How many likes, how many bookmarks and how many boosts are read through.
+_KEPT_MAX: LiteralString = "200"
 
 TABLES = """
 CREATE TABLE documents (
@@ -100,16 +106,46 @@ _FOUND: LiteralString = """
             WHERE v.account = %(viewer)s::bigint AND v.status = s.id AND v.until IS NULL)
         OR EXISTS (SELECT FROM statuses v WHERE v.account = %(viewer)s::bigint AND v.reblog_of = s.id
             AND v.deleted IS NULL AND v.local))
-    ORDER BY s.id DESC LIMIT %(limit)s::bigint OFFSET %(offset)s::bigint"""
+    ORDER BY s.id DESC LIMIT %(limit)s::bigint"""
 
 
-def statuses_saying(sought: str, viewer: int, *, limit: int, offset: int) -> Query | None:
-    """Ids of statuses that say every word of this and that the viewer may find, the newest first; None for no words."""
-    words = words_of(sought)[:SOUGHT_MAX]
-    if not words:
-        return None
+# What the viewer had to do with last, and nobody else finds.
+_KEPT: LiteralString = """
+    WITH kept AS (
+        (SELECT v.status FROM favourites v WHERE v.account = %(viewer)s::bigint AND v.until IS NULL
+            AND v.account & 32768 = 0 ORDER BY :cursor DESC LIMIT :most)
+        UNION
+        (SELECT v.status FROM bookmarks v WHERE v.account = %(viewer)s::bigint AND v.until IS NULL
+            ORDER BY :cursor DESC LIMIT :most)
+        UNION
+        (SELECT v.reblog_of FROM statuses v WHERE v.account = %(viewer)s::bigint AND v.reblog_of IS NOT NULL
+            AND v.deleted IS NULL AND v.local ORDER BY v.id DESC LIMIT :most))
+    SELECT s.id, r.json FROM kept k JOIN statuses s ON s.id = k.status AND s.deleted IS NULL
+        JOIN status_revisions r ON r.status = s.id AND r.position = s.revision AND r.n = s.revision_n
+    WHERE NOT EXISTS (SELECT FROM documents d WHERE d.status = s.id)"""
+
+
+def sought_words(sought: str) -> list[str]:
+    """The words of a question, as many as count."""
+    return words_of(sought)[:SOUGHT_MAX]
+
+
+def kept_by(viewer: int) -> Query:
+    """Rows of (status, inside of what it says now): what the viewer likes, keeps or passed on without a document."""
+    return Query(_KEPT.replace(":cursor", CURSOR).replace(":most", _KEPT_MAX), {"viewer": viewer})
+
+
+def says(revision: str, words: Sequence[str]) -> bool:
+    """Whether the inside of a revision (rendering.revision_json) says all of these words."""
+    said: dict[str, Any] = msgspec.json.decode(f"{{{revision}}}")
+    described = [one["description"] or "" for one in said["media_attachments"]]
+    return set(words) <= set(words_of("\n".join([said["spoiler_text"], text_of_html(said["content"]), *described])))
+
+
+def statuses_saying(words: Sequence[str], viewer: int, limit: int) -> Query:
+    """Ids of statuses that say all of these words and that the viewer may find, the newest first."""
     sql = _FOUND.replace(":most", _HITS_MAX).replace(":shown", SHOWN)
     sql = sql.replace(":indexable", _INDEXABLE.replace(":profile", "i.profile"))
     # Words are letters and digits, so that nothing in them has to be escaped.
     asked = " & ".join(f"'{word}'" for word in words)
-    return Query(sql, {"words": asked, "viewer": viewer, "limit": limit, "offset": offset})
+    return Query(sql, {"words": asked, "viewer": viewer, "limit": limit})

@@ -4,7 +4,7 @@ GET /api/v2/search and /api/v1/accounts/search (Mastodon documentation, methods/
 """
 
 import re
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 
 import msgspec
 from litestar import Request, Response, get
@@ -24,6 +24,7 @@ from projections import accounts, documents, finding, status_queries, tags
 from projections.accounts import AccountRow
 from projections.status_queries import ID_MAX
 from projections.tags import TAG_BYTES_MAX, TagRow
+from projections.visibility import MAY_SEE, SHOWN
 
 LIMIT_MAX = 40
 ACCOUNTS_LIMIT_MAX = 80
@@ -179,16 +180,18 @@ async def _hashtags(server: Book, sought: str, viewer: Viewer | None, part: _Par
 
 async def _saying(server: Book, sought: str, viewer: Viewer, part: _Part) -> list[str]:
     """Statuses that say these words, as far as this viewer may find them, the newest first."""
-    asked = documents.statuses_saying(sought, viewer.account, limit=part.limit, offset=part.offset)
-    if asked is None:
+    words, view = documents.sought_words(sought), server.reads.view()
+    if not words:
         return []
-    view = server.reads.view()
-    return await _statuses(view, [row[0] for row in await view.rows(asked)], viewer)
+    found = await view.rows(documents.statuses_saying(words, viewer.account, part.offset + part.limit))
+    kept = await view.rows(documents.kept_by(viewer.account))
+    ids = {row[0] for row in found} | {number for number, said in kept if documents.says(said, words)}
+    return await _statuses(view, sorted(ids, reverse=True)[part.offset :][: part.limit], viewer, SHOWN)
 
 
-async def _statuses(view: View, ids: list[int], viewer: Viewer | None) -> list[str]:
+async def _statuses(view: View, ids: list[int], viewer: Viewer | None, visible: LiteralString = MAY_SEE) -> list[str]:
     viewer_id = None if viewer is None else viewer.account
-    rows = {row[0]: row for row in await view.rows(status_queries.statuses(ids, viewer_id))}
+    rows = {row[0]: row for row in await view.rows(status_queries.statuses(ids, viewer_id, visible))}
     return await shown(view, [rows[number] for number in ids if number in rows], viewer_id)
 
 

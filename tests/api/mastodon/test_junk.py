@@ -46,10 +46,21 @@ ROUTES = (
     ("POST", "/api/v1/follow_requests/{}/reject"),
     ("POST", "/api/v1/markers"),
     ("GET", "/api/v1/accounts/familiar_followers"),
+    *(
+        ("POST", f"/api/v1/statuses/{{}}/{undone}{deed}")
+        for deed in ("favourite", "reblog", "bookmark", "pin", "mute")
+        for undone in ("", "un")
+    ),
+    *(
+        ("GET", f"/api/v1/statuses/{{}}/{what}")
+        for what in ("context", "source", "history", "favourited_by", "reblogged_by")
+    ),
+    *(("GET", f"/api/v1/{what}") for what in ("favourites", "bookmarks", "timelines/tag/{}", "tags/{}")),
 )
 NAMES = (
     *("id", "id[]", "id[x]", "max_id", "min_id", "since_id", "limit", "acct", "q", "type", "offset", "local"),
     *("status", "spoiler_text", "visibility", "language", "in_reply_to_id", "media_ids[]", "poll[options][]"),
+    *("any[]", "all[]", "none[]", "any", "remote", "pinned", "exclude_reblogs"),
     *("duration", "notifications", "reblogs", "languages[]", "home[last_read_id]", "timeline[]", "home", "types[]"),
     *("media_ids", "media_attributes[][id]", "media_attributes[][focus]", "focus", "description", "file", "avatar"),
     *("display_name", "note", "locked", "fields_attributes[0][name]", "fields_attributes[]", "source[privacy]"),

@@ -75,5 +75,12 @@ async def test_a_remote_post_is_found_only_where_its_author_wants_that_or_it_is_
 
     assert await uris(alice) == {f"{ANN}/1", f"{BEN}/2"}
     assert await uris(bob) == {f"{ANN}/1"}
+    (kept,) = [one for one in await bob.get("/api/v1/timelines/public") if one["uri"] == f"{BEN}/1"]
+    for deed in ("favourite", "bookmark", "reblog"):
+        await bob.ask("POST", f"/api/v1/statuses/{kept['id']}/{deed}")
+        await world.settled()
+        assert await uris(bob) == {f"{ANN}/1", f"{BEN}/1"}, deed
+        assert await uris(alice) == {f"{ANN}/1", f"{BEN}/2"}
+        await bob.ask("POST", f"/api/v1/statuses/{kept['id']}/un{deed}")
     await world.hear(fetched(ANN, actor(ANN, indexable=False)))
     assert await uris(bob) == set()

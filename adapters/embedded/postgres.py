@@ -31,7 +31,7 @@ POLL_S = 0.02
 # A small machine shared with the web server: some hundred megabytes at most. Durability is never traded away here.
 SMALL_MACHINE = {
     "listen_addresses": "",
-    "max_connections": "60",
+    "max_connections": "100",
     "shared_buffers": "128MB",
     "work_mem": "8MB",
     "maintenance_work_mem": "64MB",

@@ -39,37 +39,38 @@ CREATE INDEX documents_words ON documents USING gin (document);
 
 # A whole account's JSON says it once: within a text its quotation marks would be escaped.
 _INDEXABLE: LiteralString = """strpos(:profile, '"indexable":true') > 0"""
+# As of the post's position, like all else here: whom it is addressed to here is said by the post itself.
 _FINDABLE: LiteralString = """
-    (SELECT s.local OR EXISTS (SELECT FROM audience x WHERE x.status = s.id AND x.account & 32768 = 0)
-        OR (s.visibility = 'public' AND (SELECT :indexable FROM account_revisions r
-            WHERE r.account = s.account AND r.position <= f.position ORDER BY r.position DESC, r.n DESC LIMIT 1))
-    FROM statuses s WHERE s.id = f.status)""".replace(":indexable", _INDEXABLE.replace(":profile", "r.profile"))
+    (f.certain OR (SELECT :indexable FROM account_revisions r
+        WHERE r.account = f.author AND r.position <= f.position ORDER BY r.position DESC, r.n DESC LIMIT 1))
+    """.replace(":indexable", _INDEXABLE.replace(":profile", "r.profile"))
+
+
+def _published(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
+    """Those that are surely found, and public ones, whose author has to be asked; the rest is for nobody here."""
+    certain = fact.because is None or any(uri.startswith(origin) for uri in event.audience)
+    if certain or event.visibility == "public":
+        for position, n, post, words in _words(event, fact, origin):
+            yield position, n, post, event.author, certain, words
 
 
 def _words(event: PostPublished | PostEdited, fact: Fact, origin: str) -> Iterable[Row]:
-    if fact.because is not None and isinstance(event, PostPublished) and not _could_be_found(event, origin):
-        return
     text = event.text if event.html is None else text_of_html(event.html)
     said = [event.spoiler_text, text or "", *(one.description or "" for one in event.attachments)]
     yield fact.position, fact.n, event.post, " ".join(words_of("\n".join(said)))
 
 
-def _could_be_found(event: PostPublished, origin: str) -> bool:
-    """Whether it may be worth its words: the rest is for followers elsewhere and nobody here."""
-    return event.visibility == "public" or any(uri.startswith(origin) for uri in event.audience)
-
-
 RULES = (
     on(
-        (PostPublished, PostEdited),
-        "a post that could be found is found by the words of its last revision",
-        "position bigint, n int, status bigint, words text",
-        _words,
+        PostPublished,
+        "a post that could be found is found by its words, as it was first published to somebody who could",
+        "position bigint, n int, status bigint, author bigint, certain boolean, words text",
+        _published,
         """
         INSERT INTO documents (status, position, n, document)
         SELECT DISTINCT ON (f.status) f.status, f.position, f.n,
             array_to_tsvector(array_remove(string_to_array(f.words, ' '), ''))
-        FROM fact f WHERE :findable ORDER BY f.status, f.position DESC, f.n DESC
+        FROM fact f WHERE :findable ORDER BY f.status, f.position, f.n
         ON CONFLICT DO NOTHING
         """.replace(":findable", _FINDABLE),
     ),

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import psycopg
@@ -21,8 +20,6 @@ from adapters.master_key import load_master_key
 from adapters.postgres import secrets
 from adapters.wiring import utc_now
 
-# Resolving names takes threads; hosts whose names hang must not keep those of the others waiting.
-RESOLVING_THREADS_MAX = 64
 STOP_POLL_S = 0.25
 
 
@@ -48,9 +45,6 @@ def run_deliverer(
     policy = GuardPolicy(name_map=settings.name_map, loopback=settings.loopback)
 
     async def run() -> None:
-        asyncio.get_running_loop().set_default_executor(
-            ThreadPoolExecutor(RESOLVING_THREADS_MAX, thread_name_prefix="resolve")
-        )
         streams = GuardedStreams(policy, dialler=AsyncioDialler())
         poster = Poster(streams, settings.origin, clock, limits)
         deliverer = Deliverer(dsn, signer, poster, pace)

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import ipaddress
 import re
-import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import httpcore
 import httpx
 import idna
 
+from adapters.activitypub.names import Names
 from adapters.activitypub.urls import origin_of
 
 PORT_HTTP: Final = 80
@@ -138,20 +138,14 @@ def is_public(address: Address) -> bool:
     return address in _IPV6_UNICAST and not any(address in network for network in _IPV6_REFUSED)
 
 
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """The system's answer for a name: addresses in getaddrinfo's order. Raises OSError when there is none."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(entry[4][0]) for entry in found]
-
-
 class GuardedBackend(httpcore.AsyncNetworkBackend):
     """Dials for httpcore: resolves once, vets, and connects to the address; TLS and Host keep the name."""
 
     def __init__(
-        self, policy: GuardPolicy, resolver: Resolver = resolve, dialler: httpcore.AsyncNetworkBackend | None = None
+        self, policy: GuardPolicy, resolver: Resolver | None = None, dialler: httpcore.AsyncNetworkBackend | None = None
     ) -> None:
         self._policy = policy
-        self._resolver = resolver
+        self._resolver = resolver or Names().resolve
         self._dialler = dialler or cast(httpcore.AsyncNetworkBackend, httpcore.AnyIOBackend())
 
     async def connect_tcp(
@@ -224,7 +218,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self,
         policy: GuardPolicy,
         *,
-        resolver: Resolver = resolve,
+        resolver: Resolver | None = None,
         dialler: httpcore.AsyncNetworkBackend | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -273,7 +267,7 @@ class GuardedStreams:
         policy: GuardPolicy,
         *,
         dialler: httpcore.AsyncNetworkBackend,
-        resolver: Resolver = resolve,
+        resolver: Resolver | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._policy = policy

@@ -1,7 +1,7 @@
 // A server made with Fedify, as its manual says: one person on loopback, who does what standard input says.
 //
 // The first line out is {"origin", "actor", "acct"}. Then one JSON object a line in, one a line out, in that order:
-//   {"do": "follow" | "unfollow", "who"}                        the id of the Follow
+//   {"do": "follow" | "unfollow" | "block" | "unblock", "who"}  the id of the Follow or Block
 //   {"do": "post", "text", "mentions"} → "edit" {"id", "text"} → "delete" {"id"}     the id of the Note
 //   {"do": "like" | "unlike" | "boost" | "unboost", "what"}     the id of the Like or Announce
 //   {"do": "state"}   → {"followers", "following", "received"}: whom it holds, and each activity that it believed
@@ -16,6 +16,7 @@ import {
   Accept,
   Activity,
   Announce,
+  Block,
   Create,
   Delete,
   Endpoints,
@@ -164,6 +165,16 @@ const deeds = {
     following.delete(who);
     return await undo("Follow", who);
   },
+  async block({ who }) {
+    const target = await looked(who);
+    const activity = new Block({ id: named("block"), actor, object: target.id, to: target.id });
+    sent.set(`Block ${who}`, [activity, target]);
+    followers.delete(who);
+    following.delete(who);
+    await context.sendActivity({ identifier: me }, target, activity);
+    return { id: activity.id.href };
+  },
+  unblock: ({ who }) => undo("Block", who),
   async post({ text, mentions = [], inReplyTo = null }) {
     const people = await Promise.all(mentions.map(looked));
     const id = context.getObjectUri(Note, { id: String(++count) });

@@ -36,11 +36,12 @@ class Fay:
     def state(self) -> Any:
         return self._script.ask(do="state")
 
-    def got(self, kind: str, about: str) -> Any:
-        """Wait for an activity that she believed, of that type and about that URI; gives it."""
+    def got(self, kind: str, about: str, by: Person) -> Any:
+        """Wait for an activity that she believed, of that type, about that URI and by somebody; gives the last one."""
 
         def found() -> list[Any]:
-            return [one for one in self.state()["received"] if one["type"] == kind and about in about_of(one)]
+            theirs = [one for one in self.state()["received"] if (one["type"], one["actor"]) == (kind, by.uri)]
+            return [one for one in theirs if about in about_of(one)]
 
         return until(found, f"Fay got no {kind} of {about}: {[one['type'] for one in self.state()['received']]}")[-1]
 
@@ -123,19 +124,19 @@ def test_what_she_posts_edits_and_deletes_is_seen_here(alice: Person, fay: Fay) 
 
 def test_what_is_posted_edited_and_deleted_here_is_believed_there(alice: Person, fay: Fay) -> None:
     post = alice.says("Hello from Daybook", language="en")
-    created = fay.got("Create", post["uri"])
+    created = fay.got("Create", post["uri"], alice)
     assert created["object"]["content"] == post["content"]
     assert created["object"]["attributedTo"] == created["actor"] == alice.uri
     alice.put(f"/api/v1/statuses/{post['id']}", status="Edited")
-    assert fay.got("Update", post["uri"])["object"]["content"] == "<p>Edited</p>"
+    assert fay.got("Update", post["uri"], alice)["object"]["content"] == "<p>Edited</p>"
     assert fay.looks(post["uri"])["content"] == "<p>Edited</p>"
     alice.delete(f"/api/v1/statuses/{post['id']}")
-    fay.got("Delete", post["uri"])
+    fay.got("Delete", post["uri"], alice)
 
 
 def test_her_reply_hangs_on_our_post_and_ours_on_hers(alice: Person, fay: Fay) -> None:
     post = alice.says("Anybody?")
-    fay.got("Create", post["uri"])
+    fay.got("Create", post["uri"], alice)
     reply = fay.does("post", text="Me", mentions=[alice.uri], inReplyTo=post["uri"])
     table(
         Row(alice, f"/api/v1/statuses/{post['id']}", "replies_count", 1),
@@ -143,12 +144,13 @@ def test_her_reply_hangs_on_our_post_and_ours_on_hers(alice: Person, fay: Fay) -
         Row(alice, NOTES, "0.status.uri", reply),
     )
     answer = alice.says(f"@{fay.handle} Good", in_reply_to_id=alice.finds_post(reply))
-    assert fay.got("Create", answer["uri"])["object"]["inReplyTo"] == reply
+    assert fay.got("Create", answer["uri"], alice)["object"]["inReplyTo"] == reply
 
 
 def test_her_likes_and_boosts_are_counted_here_until_undone(alice: Person, fay: Fay) -> None:
     post = alice.says("Likeable")
     here = f"/api/v1/statuses/{post['id']}"
+    fay.got("Create", post["uri"], alice)
     fay.does("like", what=post["uri"])
     fay.does("boost", what=post["uri"])
     table(
@@ -169,10 +171,10 @@ def test_our_likes_and_boosts_are_believed_there_and_so_is_their_end(alice: Pers
     there = f"/api/v1/statuses/{alice.finds_post(note)}"
     for deed, kind in (("favourite", "Like"), ("reblog", "Announce")):
         alice.post(f"{there}/{deed}")
-        done = fay.got(kind, note)
+        done = fay.got(kind, note, alice)
         assert (done["actor"], done["object"]) == (alice.uri, note)
         alice.post(f"{there}/un{deed}")
-        assert fay.got("Undo", done["id"])["object"]["type"] == kind
+        assert fay.got("Undo", done["id"], alice)["object"]["type"] == kind
 
 
 def test_whoever_unfollows_is_held_no_longer(site: Site, fay: Fay) -> None:
@@ -186,3 +188,25 @@ def test_whoever_unfollows_is_held_no_longer(site: Site, fay: Fay) -> None:
         Row(bob, RELATIONS, "0.followed_by", False, id=found),
         Row(bob, f"/api/v1/accounts/{bob.id}/followers", "*.acct", []),
     )
+
+
+def test_whoever_blocks_tells_the_other_and_both_follows_end(site: Site, fay: Fay) -> None:
+    blocked, blocking = site.person(), site.person()
+    befriend(blocked, fay)
+    found = befriend(blocking, fay)
+    fay.does("block", who=blocked.uri)
+    table(
+        Row(blocked, RELATIONS, "0.following", False, id=found),
+        Row(blocked, RELATIONS, "0.followed_by", False, id=found),
+        Row(blocked, RELATIONS, "0.blocked_by", True, id=found),
+    )
+    fay.does("unblock", who=blocked.uri)
+    table(Row(blocked, RELATIONS, "0.blocked_by", False, id=found))
+    blocking.post(f"/api/v1/accounts/{found}/block")
+    block = fay.got("Block", fay.uri, blocking)
+    table(
+        Row(blocking, RELATIONS, "0.following", False, id=found),
+        Row(blocking, RELATIONS, "0.followed_by", False, id=found),
+    )
+    blocking.post(f"/api/v1/accounts/{found}/unblock")
+    fay.got("Undo", block["id"], blocking)

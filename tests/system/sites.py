@@ -129,8 +129,9 @@ class Person:
         return until(asked, f"{self} never found {what}")[0]["id"]
 
     def says(self, text: str, **more: Any) -> Any:
-        """A new post of theirs."""
-        return self.post("/api/v1/statuses", status=text, **more)
+        """A new post of theirs, which everybody can ask for by now: who reads waits for what they wrote."""
+        made = self.post("/api/v1/statuses", status=text, **more)
+        return self.get(f"/api/v1/statuses/{made['id']}")
 
     def follows(self, other: "Person") -> None:
         """Follow somebody open, until both sides know."""

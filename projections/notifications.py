@@ -133,7 +133,7 @@ RULES = (
         _edit,
         _insert(
             """
-            SELECT b.account, f.id, 'update', f.actor, f.object, b.id, f.created_at
+            SELECT DISTINCT b.account, f.id, 'update', f.actor, f.object, NULL::bigint, f.created_at
             FROM fact f JOIN statuses b ON b.reblog_of = f.object
                 AND b.published <= f.position AND (b.deleted IS NULL OR b.deleted > f.position)
             WHERE b.account :told AND b.account <> f.actor"""

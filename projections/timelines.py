@@ -31,6 +31,8 @@ _PUBLIC: LiteralString = """
 _OF_ACCOUNT: LiteralString = """
     SELECT id AS entry FROM statuses
     WHERE account = %(account)s::bigint AND id < %(below)s::bigint AND id > %(above)s::bigint"""
+_TAGGED: LiteralString = """ AND EXISTS (SELECT FROM tagged t
+    WHERE t.status = s.id AND t.position = s.revision AND t.n = s.revision_n AND t.tag = %(tag)s::text)"""
 _WITH_MEDIA: LiteralString = " AND has_media"
 
 
@@ -56,15 +58,22 @@ def of_account(
     without_replies: bool = False,
     without_boosts: bool = False,
     only_media: bool = False,
+    tagged: str | None = None,
 ) -> Listing:
-    """What an account has written and boosted, as this viewer may see it; answers to itself are no replies."""
+    """What an account has written and boosted, as this viewer may see it; answers to itself are no replies.
+
+    `tagged` leaves what is public with that hashtag, as hashtag_key gives it.
+    """
     replies: LiteralString = "true"
     if without_replies:
         replies = "(s.in_reply_to_uri IS NULL OR s.in_reply_to_account = s.account)"
     scan = _OF_ACCOUNT + _WITH_MEDIA if only_media else _OF_ACCOUNT
     if without_boosts:
         scan += " AND reblog_of IS NULL"
-    return Listing(scan, {"account": account, "viewer": viewer}, where=replies, visible=SHOWN_OF_AUTHOR)
+    where, values = replies, {"account": account, "viewer": viewer}
+    if tagged is None:
+        return Listing(scan, values, where=where, visible=SHOWN_OF_AUTHOR)
+    return Listing(scan, {**values, "tag": tagged}, where=where + _TAGGED, visible=SHOWN_OF_AUTHOR)
 
 
 def _public(only_media: bool) -> LiteralString:

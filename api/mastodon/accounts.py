@@ -14,6 +14,7 @@ from api.mastodon.lists import answered
 from api.mastodon.reading import current, id_in, json
 from api.params import params
 from api.server import Book, TheBook
+from domain.text import hashtag_key
 from projections import accounts, pins, timelines
 from projections.accounts import AccountRow
 
@@ -31,6 +32,7 @@ class StatusesAsked(msgspec.Struct, frozen=True):
     only_media: bool = False
     pinned: bool = False
     exclude_reblogs: bool = False
+    tagged: str | None = None
 
 
 @get("/api/v1/accounts/lookup", opt=may_have("read:accounts"))
@@ -76,6 +78,7 @@ async def account_statuses(
         without_replies=asked.exclude_replies,
         without_boosts=asked.exclude_reblogs,
         only_media=asked.only_media,
+        tagged=hashtag_key(asked.tagged) if asked.tagged else None,
     )
     return await answered(request, server, viewer, listing, next_when_full=True)
 

@@ -60,7 +60,7 @@ ROUTES = (
 NAMES = (
     *("id", "id[]", "id[x]", "max_id", "min_id", "since_id", "limit", "acct", "q", "type", "offset", "local"),
     *("status", "spoiler_text", "visibility", "language", "in_reply_to_id", "media_ids[]", "poll[options][]"),
-    *("any[]", "all[]", "none[]", "any", "remote", "pinned", "exclude_reblogs"),
+    *("any[]", "all[]", "none[]", "any", "remote", "pinned", "tagged", "exclude_reblogs"),
     *("duration", "notifications", "reblogs", "languages[]", "home[last_read_id]", "timeline[]", "home", "types[]"),
     *("media_ids", "media_attributes[][id]", "media_attributes[][focus]", "focus", "description", "file", "avatar"),
     *("display_name", "note", "locked", "fields_attributes[0][name]", "fields_attributes[]", "source[privacy]"),

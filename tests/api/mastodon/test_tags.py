@@ -40,6 +40,8 @@ async def test_a_tags_timeline_has_the_public_posts_that_have_it_now(world: Worl
     await world.settled()
     assert plain(await tagged(bob, "cats")) == ["second"]
     assert plain(await tagged(bob, "birds")) == ["changed"]
+    own = await bob.get(f"/api/v1/accounts/{alice.id}/statuses", tagged="Birds")
+    assert [one["id"] for one in own] == [first["id"]]
     await world.block(bob, alice.number)
     assert await tagged(bob, "cats") == []
 

@@ -57,6 +57,8 @@ def answer(claim: Claim, position: int, state: State) -> Settled:
         return followee
     named = state.known[claim.object] if claim.object is not None else None
     follower = state.known[claim.inner_actor] if claim.inner_actor is not None else None
+    if follower is not None and follower.kind != "account":
+        follower = None  # something of ours that asks nobody
     if named is not None and (named.kind != "follow" or named.object != followee):
         return refused_by(claim, state, "not asked of the actor")
     if named is not None:

@@ -55,12 +55,17 @@ PROJECTION = Projection("recipients", TABLES, {"endpoints": "account"}, RULES)
 
 
 def inboxes_of_followers(account: int, position: int) -> Query:
-    """Rows of one inbox each, shared ones where there are any: of the remote followers that there were by then."""
+    """Rows of one inbox each, shared ones where there are any: of the remote followers that there were by then.
+
+    Whom the account blocked by then is none: that the follow ends because of it is decided a little later.
+    """
     return Query(
         """
         SELECT DISTINCT coalesce(e.shared_inbox, e.inbox) FROM follows f JOIN endpoints e ON e.account = f.follower
         WHERE f.followee = %(account)s::bigint AND f.stage = 'following'
             AND f.since <= %(position)s::bigint AND (f.until IS NULL OR f.until >= %(position)s::bigint)
+            AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker = f.followee AND b.blocked = f.follower
+                AND b.since <= %(position)s::bigint AND (b.until IS NULL OR b.until > %(position)s::bigint))
         """,
         {"account": account, "position": position},
     )
@@ -141,25 +146,30 @@ def followee_as_of(followee: int, follower: int, position: int) -> Query:
     )
 
 
-def local_followers_of(account: int) -> Query:
-    """Rows of one id each: the local accounts that follow it now."""
+def local_followers_of(account: int, target: int) -> Query:
+    """Rows of an id, and whether a block stands between it and `target`: the local accounts that follow `account`."""
     return Query(
         """
-        SELECT f.follower FROM follows f JOIN accounts a ON a.id = f.follower AND a.domain IS NULL
+        SELECT f.follower, EXISTS (SELECT FROM blocks b WHERE b.until IS NULL
+            AND ((b.blocker, b.blocked) = (f.follower, %(target)s::bigint)
+                OR (b.blocker, b.blocked) = (%(target)s::bigint, f.follower)))
+        FROM follows f JOIN accounts a ON a.id = f.follower AND a.domain IS NULL
         WHERE f.followee = %(account)s::bigint AND f.stage = 'following' AND f.until IS NULL
         """,
-        {"account": account},
+        {"account": account, "target": target},
     )
 
 
-def waiting_for(account: int) -> Query:
-    """Rows of follower and request: who waits for this account's answer, in the order in which they asked."""
+def waiting_for(account: int, position: int) -> Query:
+    """Rows of follower and request: who waits, since then or before, for this account's answer, in their order."""
     return Query(
         """
         SELECT follower, request FROM follows
-        WHERE followee = %(account)s::bigint AND stage = 'requested' AND until IS NULL ORDER BY since, n
+        WHERE followee = %(account)s::bigint AND stage = 'requested' AND until IS NULL
+            AND since <= %(position)s::bigint
+        ORDER BY since, n
         """,
-        {"account": account},
+        {"account": account, "position": position},
     )
 
 

@@ -99,7 +99,7 @@ class _Reactor:
             case "account.blocked":
                 decisions = await follows.parted(happened, world)
             case "account.profile_changed" if isinstance(happened.event, ProfileChanged):
-                decisions = await follows.unlocked(happened.event, world)
+                decisions = await follows.unlocked(happened.event, happened.position, world)
             case "account.moved" if happened.verdict == "applied" and happened.object is not None:
                 decisions = await follows.moved(happened, world, happened.object, self._new_request)
             case _:

@@ -62,10 +62,11 @@ async def _post(event: PostPublished | PostEdited, happened: Happened, world: Wo
     if status.visibility in ("public", "unlisted"):
         inboxes += await world.inboxes_of(post.answers)
     about = About(actor=status.actor, object=status.uri, document=note)
-    edited = isinstance(event, PostEdited)
-    if edited:
+    # Nobody comes to see a post by answering it, and nobody goes on seeing one by having been sent it once.
+    widely = isinstance(event, PostEdited) and status.visibility in ("public", "unlisted")
+    if widely:
         inboxes += await world.inboxes_of_concerned(event.post, happened.position)
-    return _sent(activity_of(event, about), event.author, inboxes, about=status.uri, to_reached=edited)
+    return _sent(activity_of(event, about), event.author, inboxes, about=status.uri, to_reached=widely)
 
 
 async def _post_deleted(event: PostDeleted, happened: Happened, world: World) -> Sequence[Send]:

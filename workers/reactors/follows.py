@@ -72,11 +72,11 @@ async def parted(happened: Happened, world: World) -> Sequence[Decide]:
     return ended
 
 
-async def unlocked(event: ProfileChanged, world: World) -> Sequence[Decide]:
+async def unlocked(event: ProfileChanged, position: int, world: World) -> Sequence[Decide]:
     """Whoever waits for an account that asks nobody any more is let in, as Mastodon does."""
     if event.profile.locked:
         return ()
-    rows = await world.view.rows(recipients.waiting_for(event.account))
+    rows = await world.view.rows(recipients.waiting_for(event.account, position))
     return [
         Decide(follow, AcceptFollow(follower=follower, followee=event.account, request=request))
         for follower, request in rows
@@ -95,10 +95,14 @@ async def moved(happened: Happened, world: World, target: int, request_of: Any) 
     if row is None:
         return ()
     local, locked, _, _ = row
-    for follower in await world.local_followers_of(happened.actor):
+    for follower, barred in await world.local_followers_of(happened.actor, target):
         if follower != target:
             command = RequestFollow(
-                follower=follower, followee=target, request=request_of(follower), needs_approval=locked or not local
+                follower=follower,
+                followee=target,
+                request=request_of(follower),
+                needs_approval=locked or not local,
+                barred=barred,
             )
             decided.append(Decide(follow, command))
         decided.append(Decide(follow, EndFollow(follower=follower, followee=happened.actor)))

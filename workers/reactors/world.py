@@ -61,6 +61,7 @@ class World(NamedTuple):
         """Of those who boosted, liked or answered a post by then: it may have reached them by no other way."""
         return [row[0] for row in await self.view.rows(recipients.inboxes_of_concerned(post, position))]
 
-    async def local_followers_of(self, account: int) -> Sequence[int]:
-        """The local accounts that follow this one now."""
-        return [row[0] for row in await self.view.rows(recipients.local_followers_of(account))]
+    async def local_followers_of(self, account: int, target: int) -> Sequence[tuple[int, bool]]:
+        """The local accounts that follow this one now, and whether a block bars them from the target."""
+        rows = await self.view.rows(recipients.local_followers_of(account, target))
+        return [(follower, barred) for follower, barred in rows]

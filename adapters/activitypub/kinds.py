@@ -36,7 +36,8 @@ def as_note(found: Json, kind: str) -> Json:
         return _saying(found, _html(found) + _options(found))
     if kind == "ChatMessage":
         # A word between two; whatever else it is addressed to, nobody else is to read it.
-        return {**found, "to": [uri for uri in references(found.get("to")) if uri not in PUBLIC][:1], "cc": []}
+        somebody = [uri for uri in references(found.get("to")) if uri not in PUBLIC]
+        return {**found, "to": (somebody or list(references(found.get("attributedTo"))))[:1], "cc": []}
     return found
 
 

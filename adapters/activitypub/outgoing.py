@@ -51,11 +51,10 @@ def is_told(event: Event) -> bool:
     return type(event) in _WRITERS
 
 
-def acceptance(about: About, request: str, again: int | None = None) -> Document:
-    """The Accept of a Follow; `again` tells one more of the same request from the first (a log position)."""
-    accepted = _answer("Accept", about, request)
-    if again is not None:
-        accepted["id"] = f"{accepted['id']}/{again}"
+def acceptance(about: About, request: str, again: int) -> Document:
+    """One more Accept of a Follow; `again`, a log position, tells it from the others."""
+    accepted = _answer("Accept", about, request, None)
+    accepted["id"] = f"{accepted['id']}/{again}"
     return {"@context": CONTEXT, **accepted}
 
 
@@ -101,18 +100,18 @@ def _follow(event: FollowRequested, about: About) -> Document:
 
 
 def _accepted(event: FollowAccepted, about: About) -> Document:
-    return _answer("Accept", about, event.request)
+    return _answer("Accept", about, event.request, event.accepted_at)
 
 
 def _rejected(event: FollowRejected, about: About) -> Document:
-    return _answer("Reject", about, event.request)
+    return _answer("Reject", about, event.request, event.rejected_at)
 
 
-def _answer(kind: str, about: About, request: str) -> Document:
-    """`about.object` asked to follow `about.actor`, by the activity `request`."""
+def _answer(kind: str, about: About, request: str, when: datetime | None) -> Document:
+    """`about.object` asked to follow `about.actor`, by the activity `request`, whose id may come again (Pixelfed)."""
     digits = hashlib.sha256(request.encode()).hexdigest()[:_FOLLOW_ID_DIGITS]
     return {
-        "id": f"{about.actor}#{kind.lower()}s/follows/{digits}",
+        "id": f"{about.actor}#{kind.lower()}s/follows/{digits}/{_stamp(when)}",
         "type": kind,
         "actor": about.actor,
         "to": [about.object],

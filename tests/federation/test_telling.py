@@ -174,6 +174,34 @@ def test_who_passed_a_post_on_hears_of_its_edit_and_its_deletion(instance: LiveI
     assert told(bob)["type"] == "Delete"
 
 
+def test_who_answers_a_post_that_is_not_for_them_is_not_shown_its_edit(
+    instance: LiveInstance, bob: Peer, eve: Peer
+) -> None:
+    assert bob.post(instance.inbox, bob.note("First of all")).status == 202
+    instance.settled()
+    status = post(instance, f"@{bob.acct} psst", visibility="direct")
+    assert told(bob)["type"] == "Create"
+    answer = eve.note("I guessed its address")
+    answer["object"]["inReplyTo"] = status["uri"]
+    assert eve.post(instance.inbox, answer).status == 202
+    instance.settled()
+    edited = {"status": f"@{bob.acct} psst!", "visibility": "direct"}
+    assert instance.client.put(f"/api/v1/statuses/{status['id']}", json=edited).status_code == 200
+    assert told(bob)["type"] == "Update"
+    assert nothing_more(eve)
+
+
+def test_the_same_follow_sent_again_after_its_undoing_is_accepted_again(instance: LiveInstance, bob: Peer) -> None:
+    """Pixelfed and others use one id for follow, undo and follow."""
+    follow = bob.activity("Follow", me(instance))
+    for _ in range(2):
+        assert bob.post(instance.inbox, follow).status == 202
+        accepted = told(bob)
+        assert (accepted["type"], accepted["object"]["id"]) == ("Accept", follow["id"])
+        assert bob.post(instance.inbox, bob.activity("Undo", follow)).status == 202
+        instance.settled()
+
+
 def test_a_block_is_told_and_ends_what_was_between_both(instance: LiveInstance, bob: Peer) -> None:
     follows(bob, instance)
     number = instance.client.get("/api/v1/accounts/lookup", params={"acct": bob.acct}).json()["id"]
@@ -228,6 +256,21 @@ def test_followers_from_here_go_where_an_account_moves_that_is_named_there(
     asked, undone = told(eve), told(bob)
     assert (asked["type"], asked["actor"], asked["object"]) == ("Follow", me(instance), eve.actor)
     assert (undone["type"], undone["object"]["type"]) == ("Undo", "Follow")
+
+
+def test_nobody_is_led_to_whom_they_block_by_a_move(instance: LiveInstance, bob: Peer, eve: Peer) -> None:
+    instance.befriend(bob)
+    assert told(bob)["type"] == "Follow"
+    assert eve.post(instance.inbox, eve.note("First of all")).status == 202
+    instance.settled()
+    number = instance.client.get("/api/v1/accounts/lookup", params={"acct": eve.acct}).json()["id"]
+    assert instance.client.post(f"/api/v1/accounts/{number}/block").status_code == 200
+    assert told(eve)["type"] == "Block"
+    named = {**eve.document(), "alsoKnownAs": [bob.actor]}
+    assert eve.post(instance.inbox, eve.activity("Update", named)).status == 202
+    assert bob.post(instance.inbox, bob.activity("Move", bob.actor, target=eve.actor)).status == 202
+    assert told(bob)["object"]["type"] == "Follow"
+    assert nothing_more(eve)
 
 
 def test_nobody_goes_where_the_account_that_moves_is_not_named(instance: LiveInstance, bob: Peer, eve: Peer) -> None:

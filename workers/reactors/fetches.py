@@ -9,19 +9,21 @@ from collections.abc import Sequence
 from typing import Final
 
 from adapters.activitypub.urls import origin_of
+from adapters.fetching import fetch_job, thread_job
+from adapters.gathering import OUTBOX
 from adapters.interpreter.claims import Claim
 from adapters.postgres.jobs import Asked
 from adapters.reacting import Happened
 from projections import recipients
 from workers.reactors.world import World
 
-WAITING: Final = {"post.boosted": "boosted", "account.moved": "move target", "post.published": "actor"}
+WAITING: Final = {"post.boosted": "boosted", "account.moved": "move target"}
 """The kinds of claims that are worth fetching for what they wait for, and why it is fetched."""
 
 
 async def above(parents: Sequence[str], world: World) -> Sequence[Asked]:
     """The threads above answers whose parents are not known."""
-    return [Asked("thread", uri, {}, lane=_host(uri)) for uri in parents if _is_elsewhere(uri, world)]
+    return [thread_job(uri) for uri in parents if _is_elsewhere(uri, world)]
 
 
 async def waited_for(claim: Claim, uri: str, world: World) -> Sequence[Asked]:
@@ -29,11 +31,8 @@ async def waited_for(claim: Claim, uri: str, world: World) -> Sequence[Asked]:
     why = WAITING.get(claim.kind)
     if why is None or claim.actor is None or not _is_elsewhere(uri, world):
         return ()
-    if why != "actor":
-        row = await world.view.row(recipients.is_followed_from_here(claim.actor))
-        if row is None or not row[0]:
-            return ()
-    return [Asked("fetch", uri, {"why": why}, lane=_host(uri))]
+    row = await world.view.row(recipients.is_followed_from_here(claim.actor))
+    return [fetch_job(uri, why)] if row is not None and row[0] else ()
 
 
 async def once_followed(happened: Happened, world: World) -> Sequence[Asked]:
@@ -43,7 +42,7 @@ async def once_followed(happened: Happened, world: World) -> Sequence[Asked]:
     followed = (await world.accounts(happened.actor)).get(happened.actor or 0)
     if followed is None or followed.local:
         return ()
-    return [Asked("outbox", followed.uri, {}, lane=_host(followed.uri))]
+    return [Asked(OUTBOX, followed.uri, {}, lane=_host(followed.uri))]
 
 
 def _is_elsewhere(uri: str, world: World) -> bool:

@@ -130,7 +130,7 @@ def test_a_boost_is_read_as_far_as_it_goes(visibility: Visibility) -> None:
 
 
 def test_accepting_the_same_request_again_is_another_activity() -> None:
-    first, second = acceptance(ON_ACCOUNT, "r"), acceptance(ON_ACCOUNT, "r", 7)
+    first, second = acceptance(ON_ACCOUNT, "r", 6), acceptance(ON_ACCOUNT, "r", 7)
     assert first["id"] != second["id"] and first["object"] == second["object"]
 
 

@@ -36,7 +36,8 @@ CREATE TABLE known (
     delivered boolean NOT NULL,
     gone      boolean NOT NULL,
     updated   timestamptz,
-    visibility text
+    visibility text,
+    audience  text[] NOT NULL
 );
 
 CREATE TABLE tombs (

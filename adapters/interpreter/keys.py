@@ -3,7 +3,7 @@
 What a batch itself makes known need not be foreseen here: the claim that brings it asks for the same keys.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, cast
 
 from adapters.interpreter.claims import UNDO, Claim
@@ -52,9 +52,21 @@ def accounts(claims: Iterable[Claim], state: State) -> set[int]:
     return asked
 
 
-def pairs(claims: Iterable[Claim], state: State) -> set[Pair]:
-    """The pairs whose follow may be touched: by whom a claim names, and by the follow whose id it names."""
-    return {pair for claim in claims for pair in _pairs(claim, state)}
+def pairs(claims: Sequence[Claim], state: State) -> set[Pair]:
+    """The pairs whose follow may matter: of whom a claim names, of the follow that it names, of liker and author."""
+    # A post of the same batch is not known yet, but its author is.
+    authors = {claim.event.uri: claim.event.author for claim in claims if isinstance(claim.event, PostPublished)}
+    asked = {pair for claim in claims for pair in _pairs(claim, state)}
+    for claim in claims:
+        if claim.kind == "post.favourited" and claim.ours and claim.actor is not None and claim.object is not None:
+            known = state.known[claim.object]
+            liker, author = (
+                state.ids[claim.actor],
+                authors.get(claim.object, known.owner if known is not None else None),
+            )
+            if liker is not None and author is not None:
+                asked.add((liker, author))
+    return asked
 
 
 def ends(claims: Iterable[Claim], state: State) -> set[Ends]:

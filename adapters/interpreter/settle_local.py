@@ -31,9 +31,8 @@ def settle_local(claim: Claim, position: int, state: State) -> Settled:
             state.say(event.account, Said(None, event.profile.also_known_as))
         case AccountDeleted():
             state.depart(event.account)
-        case PostPublished(post=post, author=author, visibility=visibility):
-            known = Known(kind="post", id=post, owner=author, object=None, since=position, visibility=visibility)
-            state.know(event.uri, known)
+        case PostPublished():
+            state.know(event.uri, _post(event, position))
         case PostDeleted():
             uri = state.uris[event.post]
             known = state.known[uri] if uri is not None else None
@@ -45,6 +44,18 @@ def settle_local(claim: Claim, position: int, state: State) -> Settled:
             pass
     actor, about = _first(event, _ACTORS), _first(event, _OBJECTS)
     return Outcome(APPLIED, claim.kind, actor, about, stream=claim.stream)
+
+
+def _post(event: PostPublished, position: int) -> Known:
+    return Known(
+        kind="post",
+        id=event.post,
+        owner=event.author,
+        object=None,
+        since=position,
+        visibility=event.visibility,
+        audience=event.audience if event.visibility in ("private", "direct") else (),
+    )
 
 
 def _first(event: Any, fields: tuple[str, ...]) -> int | None:

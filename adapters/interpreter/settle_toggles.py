@@ -1,6 +1,6 @@
 """Settling what toggles besides follows: favourites, boosts, blocks and pins. A repeat is silent, its id remembered.
 
-Who may see a post is not asked here: that changes, and is decided where it is read.
+Who may see what somebody else wrote is not asked here; but of ours nobody likes what they could not see.
 """
 
 import msgspec
@@ -12,6 +12,7 @@ from domain.block import AccountBlocked, AccountUnblocked
 from domain.boost import PostBoosted, PostUnboosted, may_boost
 from domain.events import Event, topic_of
 from domain.favourite import PostFavourited, PostUnfavourited
+from domain.follow import Stage
 from domain.pin import PostPinned, PostUnpinned
 from projections.fact import APPLIED
 
@@ -22,7 +23,11 @@ def like(claim: Claim, position: int, state: State) -> Settled:
     if not isinstance(actor, int):
         return actor
     post = _post(claim, state)
-    return _on(claim, position, state, "favourite", actor, post) if isinstance(post, Known) else post
+    if not isinstance(post, Known):
+        return post
+    if claim.ours and not _was_shown(claim, state, actor, post):
+        return refused_by(claim, state, "not for the actor to see", post)
+    return _on(claim, position, state, "favourite", actor, post)
 
 
 def boost(claim: Claim, position: int, state: State) -> Settled:
@@ -99,6 +104,13 @@ def _post(claim: Claim, state: State) -> Known | Settled:
     if state.is_gone(post):
         return refused_by(claim, state, "gone", post)
     return post
+
+
+def _was_shown(claim: Claim, state: State, actor: int, post: Known) -> bool:
+    """Whether a post of ours was for the actor's eyes: addressed to them, or for the followers that they are among."""
+    if post.visibility in ("public", "unlisted") or claim.actor in post.audience:
+        return True
+    return post.visibility == "private" and state.relations[actor, post.owner].stage is Stage.FOLLOWING
 
 
 def _on(claim: Claim, position: int, state: State, kind: ToggleKind, actor: int, about: Known) -> Outcome:

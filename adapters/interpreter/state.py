@@ -38,7 +38,8 @@ class Known(msgspec.Struct, frozen=True):
 
     `owner` and `object` are ids: for an account itself and where it moved to, for a post its author and None, for a
     follow or a toggle its two ends. `since` is the position that made it known, `delivered` false while only a fetch
-    has brought it. `updated` is the newest version of a post's body that was seen, or when an account moved.
+    has brought it. `updated` is the newest version of a post's body that was seen, or when an account moved. `audience`
+    holds the URIs of those whom a post of ours that is not for everybody is addressed to.
     """
 
     kind: Literal["account", "post", "follow", "favourite", "boost", "block"]
@@ -50,6 +51,7 @@ class Known(msgspec.Struct, frozen=True):
     gone: bool = False
     updated: datetime | None = None
     visibility: Visibility | None = None
+    audience: tuple[str, ...] = ()
 
 
 class Toggle(msgspec.Struct, frozen=True):

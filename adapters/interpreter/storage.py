@@ -30,7 +30,7 @@ _RELEASABLE: Final = """
     WHERE received_at_position IN (SELECT received_at_position FROM released)
 """
 _KNOWN: Final = """
-    SELECT uri, kind, id, owner, object, since, delivered, gone, updated, visibility
+    SELECT uri, kind, id, owner, object, since, delivered, gone, updated, visibility, audience
     FROM known WHERE uri = ANY(%b::text[])
 """
 _TOMBS: Final = "SELECT uri, signer FROM tombs NATURAL JOIN unnest(%b::text[], %b::bigint[]) AS asked (uri, signer)"
@@ -51,13 +51,16 @@ _FACTS: Final = """
     FROM STDIN (FORMAT BINARY)
 """
 _FACT_TYPES: Final = ("int8", "int4", "int8", "text", "text", "int8", "int8", "bytea", "text")
+# Those addressed are URIs, in which there is no blank; neither is there in aliases.
 _KNOW: Final = """
-    INSERT INTO known (uri, kind, id, owner, object, since, delivered, gone, updated, visibility)
-    SELECT * FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[],
-                         %b::boolean[], %b::boolean[], %b::timestamptz[], %b::text[])
-    ON CONFLICT (uri) DO UPDATE SET (kind, id, owner, object, since, delivered, gone, updated, visibility) =
+    INSERT INTO known (uri, kind, id, owner, object, since, delivered, gone, updated, visibility, audience)
+    SELECT uri, kind, id, owner, object, since, delivered, gone, updated, visibility, string_to_array(audience, ' ')
+    FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[],
+                %b::boolean[], %b::boolean[], %b::timestamptz[], %b::text[], %b::text[])
+        AS now (uri, kind, id, owner, object, since, delivered, gone, updated, visibility, audience)
+    ON CONFLICT (uri) DO UPDATE SET (kind, id, owner, object, since, delivered, gone, updated, visibility, audience) =
         (excluded.kind, excluded.id, excluded.owner, excluded.object, excluded.since, excluded.delivered,
-         excluded.gone, excluded.updated, excluded.visibility)
+         excluded.gone, excluded.updated, excluded.visibility, excluded.audience)
 """
 _BURY: Final = "INSERT INTO tombs (uri, signer) SELECT * FROM unnest(%b::text[], %b::bigint[]) ON CONFLICT DO NOTHING"
 _DEPART: Final = "INSERT INTO departed (account) SELECT * FROM unnest(%b::bigint[]) ON CONFLICT DO NOTHING"
@@ -71,7 +74,6 @@ _TURN: Final = """
     SELECT * FROM unnest(%b::text[], %b::bigint[], %b::bigint[], %b::text[], %b::bigint[])
     ON CONFLICT (object, actor, kind) DO UPDATE SET (activity, id) = (excluded.activity, excluded.id)
 """
-# Aliases are URIs, in which there is no blank.
 _SAY: Final = """
     INSERT INTO said (account, featured, aliases)
     SELECT account, featured, string_to_array(aliases, ' ')
@@ -100,8 +102,8 @@ def look_up(cursor: Cursor[Any], claims: Sequence[Claim], proposed: Sequence[Pro
     uris.update(uri for uri in state.uris.values() if uri is not None)
     state.seed(uris)
     state.ids.update((uri, ids.by_uri.get(uri)) for uri in uris)
-    for uri, *rest in cursor.execute(_KNOWN, [list(uris)], binary=True):
-        state.known[uri] = Known(*rest)
+    for uri, *most, audience in cursor.execute(_KNOWN, [list(uris)], binary=True):
+        state.known[uri] = Known(*most, audience=tuple(audience))
     for uri, position in _asked(cursor, _BRINGING, _seeded_undone(concerned, state)):
         state.seed_bringing(uri, [position])
     _look_up_keyed(cursor, concerned, state)
@@ -164,7 +166,7 @@ def write(cursor: Cursor[Any], state: State, facts: Iterable[Fact]) -> None:
                     fact.verdict,
                 )
             )
-    _write(cursor, _KNOW, [(uri, *msgspec.structs.astuple(_known(state, uri))) for uri in sorted(state.changed_known)])
+    _write(cursor, _KNOW, [_known(state, uri) for uri in sorted(state.changed_known)])
     _write(cursor, _BURY, sorted(state.changed_tombs))
     _write(cursor, _DEPART, [(account,) for account in sorted(state.changed_departed)])
     relations = [(pair, state.relations[pair]) for pair in sorted(state.changed_relations)]
@@ -182,10 +184,11 @@ def write(cursor: Cursor[Any], state: State, facts: Iterable[Fact]) -> None:
     )
 
 
-def _known(state: State, uri: str) -> Known:
+def _known(state: State, uri: str) -> tuple[Any, ...]:
     known = state.known[uri]
     assert known is not None, "what is known stays known"
-    return known
+    *most, audience = msgspec.structs.astuple(known)
+    return uri, *most, " ".join(audience)
 
 
 def _write(cursor: Cursor[Any], statement: Any, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -244,7 +244,15 @@ class History:
             )
         number = (len(self.log) + 10) << 16
         uri = f"{ALICE}/statuses/{number}"
-        post = PostPublished(post=number, author=author, uri=uri, url=uri, visibility="public", published_at=START)
+        post = PostPublished(
+            post=number,
+            author=author,
+            uri=uri,
+            url=uri,
+            visibility=self.one("public", "private", "direct"),
+            published_at=START,
+            audience=(self.somebody(),),
+        )
         self.own_posts.append(post)
         return peers.local(f"post:{number}", post)
 

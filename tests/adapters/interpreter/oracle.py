@@ -268,6 +268,7 @@ class Oracle:
         checks = {
             "wrong kind": there["kind"] == ("account" if kind == "block" else "post"),
             "gone": not self.gone(there),
+            "not for the actor to see": kind != "favourite" or self.was_shown(claim, there),
             "not for passing on": kind != "boost"
             or there.get("to") in ("public", "unlisted")
             or (there.get("to") == "private" and there["owner"] == claim.actor),
@@ -282,6 +283,12 @@ class Oracle:
             return "duplicate"
         self.on[ends] = True
         return "applied"
+
+    def was_shown(self, claim: Claim, there: dict[str, Any]) -> bool:
+        if not (claim.object or "").startswith("https://our.test/") or there.get("to") in ("public", "unlisted", None):
+            return True
+        stage, _ = self.follows.get((claim.actor or "", there["owner"]), ("none", ""))
+        return claim.actor in there["audience"] or (there["to"] == "private" and stage == "following")
 
     def undone(self, claim: Claim) -> str:
         named = self.known.get(claim.object or "")
@@ -319,7 +326,7 @@ class Oracle:
             self.departed.add(self.uri_of[event.account])
         elif kind == "post.published":
             post = {"kind": "post", "owner": self.uri_of[event.author], "gone": False, "updated": None}
-            self.known[event.uri] = {**post, "to": event.visibility}
+            self.known[event.uri] = {**post, "to": event.visibility, "audience": event.audience}
         elif kind == "post.boosted":
             self.known[event.uri] = {"kind": "boost", "owner": self.uri_of[event.account], "object": event.post}
         elif kind == "post.deleted":

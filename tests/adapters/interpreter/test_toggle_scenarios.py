@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from domain.block import AccountBlocked
 from domain.boost import PostBoosted, PostUnboosted
 from domain.favourite import PostFavourited, PostUnfavourited
+from domain.follow import FollowAccepted
 from domain.post import PostPublished
 from tests.adapters.interpreter.memory import Story
 from tests.adapters.interpreter.peers import (
@@ -156,6 +158,30 @@ def test_our_own_boost_s_uri_names_no_post() -> None:
     assert (story.placed[-1].outcome.actor, story.placed[-1].outcome.object) == (LOCAL[ALICE], story.state.ids[POST])
     assert story.tell(like(what=boosted.uri)) == ["refused: wrong kind"]
     assert story.tell(received(BEN, undo(BEN, boosted.uri))) == ["refused: undone id of another origin"]
+
+
+@pytest.mark.parametrize(
+    ("visibility", "audience", "follows", "verdict"),
+    [
+        ("unlisted", (), False, "applied"),
+        ("private", (), False, "refused: not for the actor to see"),
+        ("private", (), True, "applied"),
+        ("private", (BEN,), False, "applied"),
+        ("direct", (), True, "refused: not for the actor to see"),
+        ("direct", (BEN,), False, "applied"),
+    ],
+)
+def test_nobody_likes_what_they_could_not_see_of_ours(
+    visibility: Any, audience: tuple[str, ...], follows: bool, verdict: str
+) -> None:
+    story = Story(registered(ALICE), BEN_DOCUMENT)
+    ben, asks = story.state.ids[BEN] or 0, act("Follow", BEN, ALICE, "f1")
+    if follows:
+        story.tell(received(BEN, asks))
+        story.tell(local("follow:1", FollowAccepted(follower=ben, followee=LOCAL[ALICE], request=asks["id"])))
+    stream, make = own_post(visibility=visibility)
+    addressed = msgspec.structs.replace(make(START), audience=audience)
+    assert story.tell(local(stream, addressed), like(what=OWN_POST)) == ["applied", verdict]
 
 
 # Boosts

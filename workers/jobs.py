@@ -19,7 +19,7 @@ from adapters.config import Settings
 from adapters.fetching import ANEW, FETCH, PARENTS_MAX, THREAD, referred_to_by
 from adapters.gathering import OUTBOX, said_before
 from adapters.postgres import jobs
-from adapters.postgres.jobs import A_LANE_MAX, Job
+from adapters.postgres.jobs import A_LANE_MAX, TRIES_MAX, Job
 from adapters.tasks import end
 from adapters.unavailable import Unavailable
 from adapters.wiring import Server
@@ -144,7 +144,9 @@ class Hands:
     async def _do(self, job: Job) -> None:
         queue = self._server.jobs
         try:
-            problem = await self._problem_with(job)
+            # Tries are counted when a job is taken: one that was begun so often and never settled is not begun again.
+            killing = job.attempts > TRIES_MAX
+            problem = "its process ended each time" if killing else await self._problem_with(job)
             await (queue.done(job) if problem is None else queue.failed(job, problem))
         except Unavailable as error:
             # Its lease runs out, and it is done again.

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -76,6 +76,15 @@ def done(settings: Settings) -> None:
                 return
             threading.Event().wait(0.05)
         raise AssertionError(owner.execute("SELECT * FROM app.jobs").fetchall())
+
+
+def becomes(found: Callable[[], bool]) -> None:
+    """Return when that is so."""
+    for _ in range(int(TIMEOUT_S * 20)):
+        if found():
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError("it never came")
 
 
 def documents(settings: Settings) -> list[str]:
@@ -184,6 +193,23 @@ def test_a_job_that_raises_is_tried_again_and_one_that_is_hopeless_is_not(settin
     with psycopg.connect(settings.database_url) as owner:
         left = owner.execute("SELECT subject, attempts, last_error FROM app.jobs WHERE kind = 'knit'").fetchall()
     assert left == [("raises", 1, "ZeroDivisionError: by nothing")]
+
+
+def test_a_job_that_ended_its_process_eight_times_is_given_up_without_being_done(
+    settings: Settings, database: Database
+) -> None:
+    done: list[str] = []
+
+    async def knit(server: Server, job: Job) -> None:
+        done.append(job.subject)
+
+    ask(settings, Asked("knit", "the eighth time"), Asked("knit", "once more"))
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        owner.execute("UPDATE app.jobs SET attempts = CASE subject WHEN 'once more' THEN 8 ELSE 7 END")
+        with working(settings, {"knit": knit}):
+            left = "SELECT subject, last_error FROM app.jobs WHERE given_up_at IS NOT NULL OR leased_until IS NULL"
+            becomes(lambda: owner.execute(left).fetchall() == [("once more", "its process ended each time")])
+    assert done == ["the eighth time"]
 
 
 def test_a_peer_that_does_not_answer_is_asked_again_later(settings: Settings, database: Database, peer: Peer) -> None:

@@ -108,25 +108,28 @@ class Documents:
 
     async def is_known(self, uri: str) -> bool:
         """Whether there is nothing to fetch: it means something here already, or is our own to say."""
-        return origin_of(uri) in (self._own, None) or await self._knows(uri)
+        return self._is_ours(uri) or await self._knows(uri)
 
     async def is_stale(self, actor: str) -> bool:
         """Whether an actor elsewhere may have changed without our hearing of it: fetched a day ago, or never."""
-        if origin_of(actor) in (self._own, None):
+        if self._is_ours(actor):
             return False
         fetched_at = await self._store.fetched_at(actor)
         return fetched_at is None or fetched_at < self._clock() - STALE_AFTER
 
-    async def climb(self, uri: str, most: int = PARENTS_MAX) -> Asked | None:
+    async def climb(self, uri: str, most: int = PARENTS_MAX, *, whole: bool = False) -> Asked | None:
         """Fetch `uri` and what it answers, upwards, one after the other, until something is known; at most so many.
 
-        Gives the job to go on by when it took too long, or when a peer did not answer on the way. Raises as `fetch`.
+        With `whole` what is known does not end it: whoever climbed here before may have ended on the way. Gives the job
+        to go on by when it took too long, or when a peer did not answer on the way. Raises as `fetch`.
         """
         begun, seen = self._clock(), set[str]()
         above: str | None = uri
-        while above is not None and len(seen) < most and above not in seen and not await self.is_known(above):
+        while above is not None and len(seen) < most and above not in seen:
+            if self._is_ours(above) or (not whole and await self.is_known(above)):
+                break
             if self._clock() - begun > CLIMB_MAX:
-                return thread_job(above, most - len(seen))
+                return thread_job(above, most - len(seen), whole=whole)
             seen.add(above)
             try:
                 above = parent_of((await self.fetch(above, again=len(seen) == 1)).document)
@@ -134,7 +137,7 @@ class Documents:
                 if len(seen) == 1:
                     raise
                 # Asked for by a job of its own: what is known by now would end the same one at once.
-                return thread_job(above, most - len(seen))
+                return thread_job(above, most - len(seen), whole=whole)
         return None
 
     async def keep_page(self, page: FetchedPage) -> None:
@@ -145,6 +148,10 @@ class Documents:
         """Give up the fetches under way."""
         await self._flights.aclose()
         await self._authors.aclose()
+
+    def _is_ours(self, uri: str) -> bool:
+        """Whether nobody elsewhere can be asked for it."""
+        return origin_of(uri) in (self._own, None)
 
     async def _noting_failure(self, uri: str) -> FetchedDocument:
         try:
@@ -239,9 +246,12 @@ def fetch_job(uri: str, why: str) -> Asked:
     return Asked(FETCH, uri, {"why": why}, lane=_host(uri))
 
 
-def thread_job(uri: str, most: int = PARENTS_MAX) -> Asked:
-    """The job that fetches `uri` and what it answers, upwards, until something is known; so many posts at most."""
-    return Asked(THREAD, uri, {"most": most}, lane=_host(uri))
+def thread_job(uri: str, most: int = PARENTS_MAX, *, whole: bool = False) -> Asked:
+    """The job that fetches `uri` and what it answers, upwards, until something is known; so many posts at most.
+
+    With `whole` what is known does not end it.
+    """
+    return Asked(THREAD, uri, {"most": most, "whole": whole}, lane=_host(uri))
 
 
 def referred_to_by(document: Json) -> Sequence[Asked]:

@@ -40,15 +40,23 @@ class Hopeless(Exception):
 
 
 async def fetch(server: Server, job: Job) -> None:
-    """Fetch the document that `subject` names, unless it is known; then ask for what it refers to."""
-    if job.payload.get("why") in ANEW or not await server.documents.is_known(job.subject):
+    """Fetch the document that `subject` names, unless it is known; then ask for what it refers to.
+
+    When it was begun before, also what is known: whoever fetched it may have ended before asking.
+    """
+    anew = job.attempts > 1 or job.payload.get("why") in ANEW
+    if anew or not await server.documents.is_known(job.subject):
         found = await server.documents.fetch(job.subject, again=True)
         await server.jobs.ask(*referred_to_by(found.document))
 
 
 async def thread(server: Server, job: Job) -> None:
-    """Fetch the post that `subject` names and what it answers, upwards, until something is known."""
-    rest = await server.documents.climb(job.subject, job.payload.get("most", PARENTS_MAX))
+    """Fetch the post that `subject` names and what it answers, upwards, until something is known.
+
+    When it was begun before, past what is known: that may be where it ended.
+    """
+    whole = job.attempts > 1 or job.payload.get("whole", False)
+    rest = await server.documents.climb(job.subject, job.payload.get("most", PARENTS_MAX), whole=whole)
     if rest is not None:
         await server.jobs.ask(rest)
 

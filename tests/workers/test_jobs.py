@@ -267,3 +267,28 @@ def test_a_thread_goes_on_where_a_peer_did_not_answer_and_counts_what_was_climbe
         owner.execute("NOTIFY daybook_jobs")
         done(settings)
     assert documents(settings) == [peer.actor, answer, silent, root]
+
+
+@pytest.mark.parametrize("kind", ["fetch", "thread"])
+def test_what_ended_in_the_middle_is_done_whole_though_its_beginning_is_known(
+    settings: Settings, database: Database, peer: Peer, kind: str
+) -> None:
+    root = peer.publish("Root")
+    parent = peer.publish("Parent", inReplyTo=root)
+    answer = peer.publish("Answer", inReplyTo=parent)
+    begun = [answer] if kind == "fetch" else [answer, parent]
+
+    async def begin(server: Server, job: Job) -> None:
+        for uri in begun:
+            await server.documents.fetch(uri)
+        raise ZeroDivisionError("as by a kill")
+
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        ask(settings, fetch_job(answer, "boosted") if kind == "fetch" else thread_job(answer))
+        with working(settings, {kind: begin}):
+            becomes(lambda: owner.execute("SELECT last_error IS NOT NULL FROM app.jobs").fetchall() == [(True,)])
+        assert documents(settings) == [peer.actor, *begun]
+        owner.execute("UPDATE app.jobs SET due_at = now()")
+    with working(settings):
+        done(settings)
+    assert documents(settings) == [peer.actor, answer, parent, root]

@@ -36,6 +36,9 @@ THREAD: Final = "thread"
 _CREATE: Final = frozenset({"Create"})
 # Why something is fetched although it is known: it may have changed.
 ANEW: Final = frozenset({"refetch", "move target"})
+# Why something is fetched that may be nothing but an actor, and so refers to nothing further: what one post names cannot
+# be posts that name others, and so on for ever.
+MENTIONED: Final = "mentioned"
 
 Knows = Callable[[str], Awaitable[bool]]
 
@@ -89,6 +92,7 @@ class Documents:
         # Apart, or posts that name each other as their authors would wait for each other.
         self._flights = _Flights()
         self._authors = _Flights()
+        self._actors = _Flights()
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._keeping: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -101,6 +105,10 @@ class Documents:
         if failure is not None and not again and self._clock() < failure[1]:
             raise type(failure[0])(failure[0].reason)
         return await self._flights.join(uri, self._noting_failure)
+
+    async def fetch_actor(self, uri: str) -> FetchedDocument:
+        """Fetch what `uri` names and append it if it is an actor, else raise FetchRefused; otherwise as `fetch`."""
+        return await self._actors.join(uri, self._fetch_actor)
 
     async def look(self, uri: str) -> FetchedDocument:
         """Fetch what `uri` names without keeping it. Raises FetchRefused, FetchGone, FetchFailed."""
@@ -148,6 +156,7 @@ class Documents:
         """Give up the fetches under way."""
         await self._flights.aclose()
         await self._authors.aclose()
+        await self._actors.aclose()
 
     def _is_ours(self, uri: str) -> bool:
         """Whether nobody elsewhere can be asked for it."""
@@ -187,6 +196,13 @@ class Documents:
         if post is None or not same_origin(post, create.final_url):
             raise FetchRefused("The activity publishes nothing of its own origin.")
         return await self._get(post)
+
+    async def _fetch_actor(self, uri: str) -> FetchedDocument:
+        found = await self._get(uri)
+        if not is_actor(found.document):
+            raise FetchRefused("What should be an actor is none.")
+        await self._keep(found)
+        return found
 
     async def _fetch_author(self, uri: str) -> FetchedDocument:
         author = await self._get(uri)
@@ -242,7 +258,7 @@ class _Flights:
 
 
 def fetch_job(uri: str, why: str) -> Asked:
-    """The job that fetches `uri`; `why` is for people, but for those of ANEW."""
+    """The job that fetches `uri`; `why` is for people, but for MENTIONED and those of ANEW."""
     return Asked(FETCH, uri, {"why": why}, lane=_host(uri))
 
 
@@ -255,12 +271,15 @@ def thread_job(uri: str, most: int = PARENTS_MAX, *, whole: bool = False) -> Ask
 
 
 def referred_to_by(document: Json) -> Sequence[Asked]:
-    """The jobs for what a post refers to: what it answers, and those whom it mentions, twenty at most."""
+    """The jobs for what a post refers to: what it answers, and those whom it mentions, twenty at most.
+
+    None of these asks for what its documents refer to: so far the references of one post are followed, and no further.
+    """
     if is_actor(document):
         return []
     mentions = [tag for tag in objects(document.get("tag")) if type_of(tag, frozenset({"Mention"})) == "Mention"]
     named = dict.fromkeys(uri for tag in mentions if (uri := reference(tag.get("href"))) is not None and usable(uri))
-    asked = [fetch_job(uri, "mentioned") for uri in list(named)[:MENTIONED_MAX]]
+    asked = [fetch_job(uri, MENTIONED) for uri in list(named)[:MENTIONED_MAX]]
     parent = parent_of(document)
     return asked if parent is None else [thread_job(parent), *asked]
 

@@ -16,7 +16,7 @@ from typing import Final
 from adapters.activitypub.fetch_documents import FetchError, FetchGone, FetchRefused
 from adapters.bell import Listener
 from adapters.config import Settings
-from adapters.fetching import ANEW, FETCH, PARENTS_MAX, THREAD, referred_to_by
+from adapters.fetching import ANEW, FETCH, MENTIONED, PARENTS_MAX, THREAD, referred_to_by
 from adapters.gathering import OUTBOX, said_before
 from adapters.postgres import jobs
 from adapters.postgres.jobs import A_LANE_MAX, TRIES_MAX, Job
@@ -42,8 +42,13 @@ class Hopeless(Exception):
 async def fetch(server: Server, job: Job) -> None:
     """Fetch the document that `subject` names, unless it is known; then ask for what it refers to.
 
-    When it was begun before, also what is known: whoever fetched it may have ended before asking.
+    When it was begun before, also what is known: whoever fetched it may have ended before asking. What somebody's post
+    mentions is an actor, and nothing is asked for because of it.
     """
+    if job.payload.get("why") == MENTIONED:
+        if not await server.documents.is_known(job.subject):
+            await server.documents.fetch_actor(job.subject)
+        return
     anew = job.attempts > 1 or job.payload.get("why") in ANEW
     if anew or not await server.documents.is_known(job.subject):
         found = await server.documents.fetch(job.subject, again=True)

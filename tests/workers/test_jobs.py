@@ -130,6 +130,22 @@ def test_those_whom_a_fetched_post_mentions_are_fetched_twenty_at_most(settings:
     assert len([path for path in peer.fetched if path.startswith("/nobody/")]) == 19
 
 
+def test_a_chain_of_posts_that_mention_posts_is_followed_no_further_than_the_first_refers_to(
+    settings: Settings, peer: Peer
+) -> None:
+    """Or whoever makes up such a chain would have us fetch for ever (security N13-N16)."""
+    chain = [peer.publish("Last")]
+    for number in range(5):
+        tag = [{"type": "Mention", "href": chain[-1], "name": "@next"}]
+        parent = peer.publish(f"Above {number}", tag=tag)
+        chain.append(peer.publish(f"Link {number}", inReplyTo=parent, tag=tag))
+    with working(settings):
+        ask(settings, fetch_job(chain[-1], "boosted"))
+        done(settings)
+    assert sorted(documents(settings)) == sorted([peer.actor, chain[-1], parent])
+    assert [link for link in chain if link.removeprefix(peer.origin) in peer.fetched] == chain[-2:]
+
+
 def test_a_thread_is_climbed_fifty_steps_at_most(settings: Settings, peer: Peer) -> None:
     above = None
     for number in range(60):

@@ -51,12 +51,18 @@ _ENQUEUE = """
 _REACHED = """
     SELECT i.url FROM app.reached r JOIN app.inboxes i ON i.id = ANY(r.inboxes) WHERE r.object = %s ORDER BY i.id
 """
-# Forgets a host's failures; `adapters/postgres/host_life.py` asks it for each signed request.
+# Waits for nobody: a deliverer that settles locks rows in an order of its own, and they would lock each other out. What
+# it holds was on its way just now.
 _WITHDRAW = """
-    DELETE FROM app.deliveries d USING app.reached r, app.inboxes i
-    WHERE r.object = %(object)s AND i.id = ANY(r.inboxes) AND d.host = i.host AND d.inbox = i.id
-        AND d.lane = hashtextextended(%(object)s::text, coalesce(%(sender)s::bigint, 0)) & 9223372036854775807
+    DELETE FROM app.deliveries d USING (
+        SELECT d.host, d.id FROM app.reached r
+        JOIN app.inboxes i ON i.id = ANY(r.inboxes)
+        JOIN app.deliveries d ON d.host = i.host AND d.inbox = i.id
+            AND d.lane = hashtextextended(%(object)s::text, coalesce(%(sender)s::bigint, 0)) & 9223372036854775807
+        WHERE r.object = %(object)s FOR UPDATE OF d SKIP LOCKED
+    ) chosen WHERE d.host = chosen.host AND d.id = chosen.id
 """
+# Forgets a host's failures; `adapters/postgres/host_life.py` asks it for each signed request.
 ALIVE: LiteralString = """
     WITH revived AS (
         UPDATE app.delivery_hosts
@@ -102,7 +108,7 @@ def withdraw(session: Session, object_uri: str, sender: int | None) -> int:
     """Send nothing more of what `sender` enqueued about the object until now; gives how many deliveries that were.
 
     For before its Delete is enqueued: a host that comes back after a day should not get the post first. What is on its
-    way at this moment still arrives.
+    way at this moment still arrives. Waits for nobody's locks.
     """
     return session.execute(_WITHDRAW, {"object": object_uri, "sender": sender}).rowcount
 

@@ -125,6 +125,19 @@ def test_what_is_withdrawn_is_its_sender_s_and_about_that_object_alone(session: 
     assert put(session, *reached(session, POST), uri=f"{POST}#delete", object_uri=POST) == 2
 
 
+def test_withdrawing_waits_for_no_deliverer_that_settles(session: psycopg.Connection[Any], database: Database) -> None:
+    """Each would wait for what the other has locked already."""
+    put(session, BOB, CAROL, SHARED, object_uri=POST)
+    session.commit()
+    with psycopg.connect(database.app) as deliverer:
+        deliverer.execute("UPDATE app.deliveries SET attempt = 1 WHERE host = 'c.test:8443'")
+        session.execute("SET LOCAL lock_timeout = '2s'")
+        assert withdraw(session, POST, 1) == 2
+        session.commit()
+        deliverer.commit()
+    assert [row[1] for row in rows(session)] == [CAROL]
+
+
 def test_a_sign_of_life_ends_what_failures_brought(session: psycopg.Connection[Any]) -> None:
     session.execute("""
         INSERT INTO app.delivery_hosts (host, state, failures, failing_days, not_before)

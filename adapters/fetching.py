@@ -36,8 +36,8 @@ THREAD: Final = "thread"
 _CREATE: Final = frozenset({"Create"})
 # Why something is fetched although it is known: it may have changed.
 ANEW: Final = frozenset({"refetch", "move target"})
-# Why something is fetched that may be nothing but an actor, and so refers to nothing further: what one post names cannot
-# be posts that name others, and so on for ever.
+# Why something is fetched that may be nothing but an actor, and so refers to nothing further: or what one post names
+# would be posts that name others, and so on for ever.
 MENTIONED: Final = "mentioned"
 
 Knows = Callable[[str], Awaitable[bool]]

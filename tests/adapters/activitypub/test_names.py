@@ -34,7 +34,7 @@ def test_names_that_hang_are_looked_up_side_by_side(run: Run) -> None:
 
     begun = time.monotonic()
     run(look_up())
-    assert HANGING_S <= time.monotonic() - begun < 2 * HANGING_S
+    assert HANGING_S <= time.monotonic() - begun < 3 * HANGING_S  # one after the other, on two threads, takes four
 
 
 @LOOPS
@@ -56,7 +56,7 @@ def test_the_guard_resolves_by_itself_also_names_that_the_system_hangs_on(
 
     begun = time.monotonic()
     run(dial())
-    assert HANGING_S <= time.monotonic() - begun < 2 * HANGING_S
+    assert HANGING_S <= time.monotonic() - begun < 3 * HANGING_S  # one after the other, on two threads, takes four
 
 
 @LOOPS

@@ -8,7 +8,7 @@ from projections.blocks import blocks
 from projections.conversations import muted_by
 from projections.mutes import mutes_notifications
 from projections.query import Query
-from projections.status_queries import Slice
+from projections.status_queries import ID_MAX, Slice
 from projections.visibility import MAY_SEE, may_be_met
 
 KINDS = ("mention", "reblog", "follow", "follow_request", "favourite", "update")
@@ -91,7 +91,7 @@ def boundary(chosen: Chosen, part: Slice) -> Query:
 
 def one(viewer: int, number: int) -> Query:
     """At most one row as of `page`: this one, if it is shown."""
-    return page(Chosen(viewer), Slice(below=number + 1, above=number - 1, limit=1))
+    return page(Chosen(viewer), Slice(below=min(number, ID_MAX - 1) + 1, above=number - 1, limit=1))
 
 
 def newest(viewer: int) -> Query:

@@ -36,6 +36,8 @@ ROUTES = (
     ("POST", "/api/v1/statuses"),
     ("GET", "/api/v2/search"),
     ("GET", "/api/v1/notifications"),
+    ("GET", "/api/v1/notifications/{}"),
+    ("POST", "/api/v1/notifications/{}/dismiss"),
     *(
         ("POST", f"/api/v1/accounts/{{}}/{verb}")
         for verb in ("block", "unblock", "mute", "unmute", "remove_from_followers")

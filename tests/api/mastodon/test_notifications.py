@@ -132,6 +132,13 @@ async def test_what_is_dismissed_or_cleared_is_gone_and_what_comes_later_is_not(
     assert await told(alice) == [("mention", "bob", later)]
 
 
+async def test_there_is_no_notification_with_the_highest_or_lowest_id(world: World) -> None:
+    alice = await world.person("alice")
+    for number in (2**63 - 1, 2**63 - 2, 0):
+        await alice.get(f"/api/v1/notifications/{number}", 404)
+        await alice.ask("POST", f"/api/v1/notifications/{number}/dismiss", 404)
+
+
 async def test_kinds_and_people_are_chosen_and_pages_follow_each_other(world: World) -> None:
     alice, bob, carol = await world.person("alice"), await world.person("bob"), await world.person("carol")
     for person in (bob, carol):

@@ -42,13 +42,13 @@ def page(listing: AccountListing, part: Slice) -> Query:
 
 
 def followers_of(account: int, viewer: int | None) -> AccountListing:
-    """Who follows an account, but for whom the viewer has nothing to do with."""
+    """Who follows an account, but for whom the viewer has nothing to do with; nobody, if it blocks the viewer."""
     scan = _listed("follower", _OF_FOLLOWS.replace(":of", "followee + 0"), cursor=_CURSOR_OF_FOLLOWERS)
     return _met(scan, "follower", account, viewer)
 
 
 def followed_by(account: int, viewer: int | None) -> AccountListing:
-    """Whom an account follows, but for whom the viewer has nothing to do with."""
+    """Whom an account follows, but for whom the viewer has nothing to do with; nobody, if it blocks the viewer."""
     return _met(_listed("followee", _OF_FOLLOWS.replace(":of", "follower")), "followee", account, viewer)
 
 
@@ -79,8 +79,8 @@ def muted_by(account: int) -> AccountListing:
 def familiar_followers(viewer: int, accounts: Sequence[int], most: int) -> Query:
     """Rows of an account asked about and an AccountRow: whom the viewer follows that follows that account.
 
-    Most of each, the latest followed first. It goes by the viewer's own follows, which are fewer than another's
-    followers may be.
+    Most of each, the latest followed first, and none of who blocks the viewer. It goes by the viewer's own follows,
+    which are fewer than another's followers may be.
     """
     sql: LiteralString = """
         SELECT asked.account, :columns
@@ -89,11 +89,13 @@ def familiar_followers(viewer: int, accounts: Sequence[int], most: int) -> Query
             WHERE f.follower = %(viewer)s::bigint AND f.stage = 'following' AND f.until IS NULL
                 AND (SELECT true FROM follows t WHERE t.follower = f.followee AND t.followee = asked.account
                     AND t.stage = 'following' AND t.until IS NULL LIMIT 1)
+                AND :met
             ORDER BY f.since DESC, f.n DESC LIMIT %(most)s::bigint) familiar
-        JOIN accounts a ON a.id = familiar.followee AND a.deleted IS NULL JOIN account_counts k ON k.account = a.id
+        JOIN accounts a ON a.id = familiar.followee JOIN account_counts k ON k.account = a.id
         ORDER BY asked.account, familiar.since DESC"""
+    met = may_be_met("f.followee") + " AND " + may_be_met("asked.account")
     values = {"viewer": viewer, "accounts": list(accounts), "most": most}
-    return Query(sql.replace(":columns", COLUMNS), values)
+    return Query(sql.replace(":columns", COLUMNS).replace(":met", met), values)
 
 
 _OF_FOLLOWS: LiteralString = """
@@ -102,7 +104,8 @@ _OF_FOLLOWS: LiteralString = """
 
 
 def _met(scan: LiteralString, other: LiteralString, account: int, viewer: int | None) -> AccountListing:
-    scan = scan.replace(":averse", viewer_averse_to(other)).replace(":met", may_be_met(other))
+    met = may_be_met(other) + " AND " + may_be_met("%(account)s::bigint")
+    scan = scan.replace(":averse", viewer_averse_to(other)).replace(":met", met)
     return AccountListing(scan, {"account": account, "viewer": viewer})
 
 

@@ -47,6 +47,21 @@ async def test_whom_the_viewer_blocks_or_is_blocked_by_is_not_listed_among_anoth
     assert await ids(alice, path) == [carol.id, bob.id]
 
 
+async def test_who_follows_somebody_and_whom_they_follow_is_kept_from_whom_they_block(world: World) -> None:
+    alice, bob, carol = await world.person("alice"), await world.person("bob"), await world.person("carol")
+    await carol.follow(alice)
+    await alice.follow(carol)
+    await bob.follow(carol)
+    await world.settled()
+    familiar = "/api/v1/accounts/familiar_followers"
+    assert [who["id"] for who in (await bob.get(familiar, id=alice.id))[0]["accounts"]] == [carol.id]
+    await world.block(alice, bob.number)
+    for path in (f"/api/v1/accounts/{alice.id}/followers", f"/api/v1/accounts/{alice.id}/following"):
+        assert await ids(bob, path) == []
+        assert await ids(world.anybody(), path) == await ids(alice, path) == [carol.id]
+    assert await bob.get(familiar, id=alice.id) == [{"id": alice.id, "accounts": []}]
+
+
 async def test_familiar_followers_are_those_that_the_viewer_follows(world: World) -> None:
     alice, bob = await world.person("alice"), await world.person("bob")
     carol, dave = await world.person("carol"), await world.person("dave")

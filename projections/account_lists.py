@@ -27,13 +27,14 @@ class AccountListing(NamedTuple):
 def page(listing: AccountListing, part: Slice) -> Query:
     """Rows of entry, ends_at and an AccountRow, in the order in which they are read: descending, unless it ascends."""
     order: LiteralString = "ASC" if part.ascending else "DESC"
+    # Who is gone is left out before the page is cut, so that a short page is the last one.
     sql: LiteralString = """
         WITH listed AS (
             SELECT * FROM (:scan) l WHERE entry < %(below)s::bigint AND entry > %(above)s::bigint
+                AND (SELECT a.deleted IS NULL FROM accounts a WHERE a.id = l.account)
             ORDER BY entry :order LIMIT %(limit)s::bigint)
         SELECT l.entry, l.ends_at, :columns
-        FROM listed l JOIN accounts a ON a.id = l.account AND a.deleted IS NULL
-            JOIN account_counts k ON k.account = a.id
+        FROM listed l JOIN accounts a ON a.id = l.account JOIN account_counts k ON k.account = a.id
         ORDER BY l.entry :order"""
     return Query(
         sql.replace(":scan", listing.scan).replace(":order", order).replace(":columns", COLUMNS),

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from domain import account as accounts
+from domain.account import DeleteAccount
 from tests.adapters.interpreter.peers import actor, fetched
 from tests.api.mastodon.world import Person, World
 from workers.schedule import end_mutes
@@ -180,6 +182,21 @@ async def test_blocked_and_muted_are_listed_latest_first_with_cursors_that_last(
         assert 'rel="next"' in last.headers["link"]
         assert 'rel="next"' not in (await alice.raw("GET", path, params={"limit": 6})).headers["link"]
     assert all("mute_expires_at" not in one for one in await alice.get("/api/v1/blocks"))
+
+
+async def test_the_blocked_and_muted_are_all_listed_though_some_of_them_are_gone(world: World) -> None:
+    alice = await world.person("alice")
+    others = [await world.person(f"p{number}") for number in range(4)]
+    for other in others:
+        await do(alice, "block", other)
+        await do(alice, "mute", other)
+    await world.server.do(accounts, DeleteAccount(account=others[2].number))
+    await world.settled()
+    for path in ("/api/v1/blocks", "/api/v1/mutes"):
+        first = await alice.raw("GET", path, params={"limit": 2})
+        assert [one["id"] for one in first.json()] == [others[3].id, others[1].id]
+        following = await alice.raw("GET", first.links["next"]["url"])
+        assert [one["id"] for one in following.json()] == [others[0].id]
 
 
 async def test_nobody_blocks_themselves_or_nobody(world: World) -> None:

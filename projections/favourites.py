@@ -29,7 +29,8 @@ CREATE INDEX favourites_of_account ON favourites (account, :cursor) WHERE until 
 _SEEN: LiteralString = """
     SELECT f.* FROM fact f WHERE NOT f.begins OR (
         SELECT s.visibility IN ('public', 'unlisted') OR s.account = f.account
-            OR EXISTS (SELECT FROM audience x WHERE x.status = s.id AND x.account = f.account)
+            OR EXISTS (SELECT FROM audience x
+                WHERE x.status = s.id AND x.account = f.account AND x.since <= f.position)
             OR (s.visibility = 'private' AND EXISTS (SELECT FROM follows w
                 WHERE w.follower = f.account AND w.followee = s.account AND w.stage = 'following'
                     AND w.since <= f.position AND (w.until IS NULL OR w.until > f.position)))

@@ -49,7 +49,8 @@ RULES = (
         FROM fact e JOIN follows f ON f.followee = e.author AND f.stage = 'following'
             AND f.since <= e.position AND (f.until IS NULL OR f.until > e.position)
         WHERE :local_follower
-            AND (NOT e.direct OR EXISTS (SELECT FROM audience a WHERE a.status = e.id AND a.account = f.follower))
+            AND (NOT e.direct OR EXISTS (SELECT FROM audience a
+                WHERE a.status = e.id AND a.account = f.follower AND a.since <= e.position))
         ON CONFLICT DO NOTHING
         """.replace(":local_follower", LOCAL_FOLLOWER),
     ),

@@ -49,10 +49,12 @@ CREATE TABLE status_revisions (
     PRIMARY KEY (status, position, n)
 );
 
--- Whom a status is addressed to, and whether it also mentions them. Ordinals keep the author's order.
+-- Whom a status is addressed to, since which position (a delivery may name more than a fetch had), and whether it also
+-- mentions them. Ordinals keep the author's order.
 CREATE TABLE audience (
     status    bigint  NOT NULL,
     account   bigint  NOT NULL,
+    since     bigint  NOT NULL,
     ordinal   int     NOT NULL,
     mentioned boolean NOT NULL,
     PRIMARY KEY (status, account)
@@ -145,12 +147,12 @@ RULES = (
         _audience,
         """
         WITH named AS (
-            SELECT DISTINCT ON (f.status, a.id) f.status, a.id AS account, f.ordinal, f.mentioned, a.mention
+            SELECT DISTINCT ON (f.status, a.id) f.status, a.id AS account, f.position, f.ordinal, f.mentioned, a.mention
             FROM fact f JOIN accounts a ON a.uri = f.uri AND a.since <= f.position
             ORDER BY f.status, a.id, f.ordinal
         ), kept AS (
-            INSERT INTO audience (status, account, ordinal, mentioned)
-            SELECT status, account, ordinal, mentioned FROM named ON CONFLICT DO NOTHING
+            INSERT INTO audience (status, account, since, ordinal, mentioned)
+            SELECT status, account, position, ordinal, mentioned FROM named ON CONFLICT DO NOTHING
         ), shown AS (
             SELECT status, string_agg(mention, ',' ORDER BY ordinal) AS mentions
             FROM named WHERE mentioned GROUP BY status
@@ -205,7 +207,7 @@ RULES = (
         )
         UPDATE statuses p SET replies = p.replies + c.answers
         FROM (SELECT in_reply_to_uri, count(*) AS answers FROM child GROUP BY in_reply_to_uri) c
-        WHERE p.uri = c.in_reply_to_uri
+        WHERE p.uri = c.in_reply_to_uri AND p.reblog_of IS NULL
         """,
         """
         WITH child AS (
@@ -217,7 +219,7 @@ RULES = (
             in_reply_to = CASE WHEN p.deleted IS NULL THEN p.id END,
             counted = s.counted OR (s.deleted IS NULL AND s.visibility IN ('public', 'unlisted'))
         FROM child c, statuses p
-        WHERE s.id = c.id AND p.uri = c.in_reply_to_uri
+        WHERE s.id = c.id AND p.uri = c.in_reply_to_uri AND p.reblog_of IS NULL
         """,
     ),
 )

@@ -46,7 +46,8 @@ class TimelineHistory(History):
         if self.random.random() < 0.4:
             more["tag"] = [{"type": "Mention", "href": mentioned, "name": "@x"}]
         if self.random.random() < 0.5:
-            more["inReplyTo"] = self.one(self.post_of(self.somebody()), self.own_uri(), self.own_uri())
+            boost = self.one(*self.boosts).uri if self.boosts else self.own_uri()
+            more["inReplyTo"] = self.one(self.post_of(self.somebody()), self.own_uri(), self.own_uri(), boost)
         return peers.received(who, peers.create(self.post_of(who), who, **more))
 
     def own_uri(self) -> str:

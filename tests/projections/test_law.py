@@ -7,7 +7,9 @@ import psycopg
 import pytest
 
 from projections.catalogue import KEYS
+from tests.adapters.interpreter import peers
 from tests.adapters.interpreter.histories import History
+from tests.adapters.interpreter.peers import ALICE, ANN, BEN, PUBLIC
 from tests.database import Database
 from tests.projections.histories import TimelineHistory
 from tests.projections.projecting import (
@@ -66,3 +68,29 @@ def test_the_random_histories_reach_every_table(database: Database, history: His
         for table in KEYS:
             row = owner.execute(f"SELECT count(*) FROM {generation.schema}.{table}".encode()).fetchone()
             assert row is not None and row[0] > 0, table
+
+
+ANNOUNCE = f"{BEN}/boost1"
+NARROW = {"to": [f"{ANN}/followers"]}
+LOGS = {
+    "an answer to a boost": [
+        peers.received(ANN, peers.create(f"{ANN}/n/1", ANN)),
+        peers.received(BEN, {**peers.act("Announce", BEN, f"{ANN}/n/1"), "id": ANNOUNCE, "to": [PUBLIC]}),
+        peers.received(ANN, peers.create(f"{ANN}/n/2", ANN, inReplyTo=ANNOUNCE)),
+    ],
+    "a like before its author was named": [
+        peers.fetched(f"{ANN}/n/1", peers.note(f"{ANN}/n/1", ANN, **NARROW)),
+        peers.received(BEN, {**peers.act("Like", BEN, f"{ANN}/n/1"), "id": f"{BEN}/like1"}),
+        peers.received(ANN, peers.create(f"{ANN}/n/1", ANN, to=[f"{ANN}/followers", BEN])),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_what_comes_later_in_a_batch_is_not_known_earlier(database: Database, name: str) -> None:
+    known = [peers.fetched(uri, peers.actor(uri)) for uri in (ANN, BEN)]
+    write_log(database, peers.log_of([peers.registered(ALICE), *known, *LOGS[name]]))
+    one_by_one, together = new_generation(database), new_generation(database)
+    project_all(projector_of(database, one_by_one), 1)
+    project_all(projector_of(database, together), 500)
+    assert digests(database, one_by_one) == digests(database, together)

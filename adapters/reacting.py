@@ -86,7 +86,8 @@ class Batch(msgspec.Struct, frozen=True):
 class Send(msgspec.Struct, frozen=True, kw_only=True):
     """An activity for some inboxes, and (`to_reached`) for all that anything about its object was ever sent to.
 
-    With `withdraws`, what still waits to be sent about that object no longer is.
+    With `withdraws`, what still waits to be sent about that object no longer is. With `at_once`, hosts that were given
+    up are tried, too.
     """
 
     uri: str
@@ -96,6 +97,7 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
     about: str | None = None
     to_reached: bool = False
     withdraws: bool = False
+    at_once: bool = False
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -139,6 +141,7 @@ class Reacting:
                     body=send.body,
                     inboxes=dict.fromkeys((*send.inboxes, *reached)),
                     object_uri=send.about,
+                    at_once=send.at_once,
                 )
             ask_all(cursor, asked)
             for failure in failures:

@@ -62,6 +62,12 @@ _WITHDRAW = """
         WHERE r.object = %(object)s FOR UPDATE OF d SKIP LOCKED
     ) chosen WHERE d.host = chosen.host AND d.id = chosen.id
 """
+# One that is being settled was tried just now, and is not waited for: settling has an order of its own.
+_AT_ONCE = """
+    UPDATE app.delivery_hosts SET next_at = now() WHERE host = ANY(ARRAY(
+        SELECT host FROM app.delivery_hosts WHERE host = ANY(%(hosts)s::text[]) AND state = 'dead'
+        FOR UPDATE SKIP LOCKED))
+"""
 # Forgets a host's failures; `adapters/postgres/host_life.py` asks it for each signed request.
 ALIVE: LiteralString = """
     WITH revived AS (
@@ -83,6 +89,7 @@ def enqueue(
     body: bytes,
     inboxes: Iterable[str],
     object_uri: str | None = None,
+    at_once: bool = False,
 ) -> int:
     """Have `body`, an activity as JSON, delivered to each of `inboxes` (URLs), once each; gives how many there are.
 
@@ -90,12 +97,15 @@ def enqueue(
     (a post, a boost, an account) that the activity is about: its inboxes are kept for `reached`, and a host gets what
     one sender says about one object in the order of enqueuing; likewise all that is about none. An activity that was
     enqueued before is left as it is, whatever is given now. What is no URL that everybody reads alike is left out.
+    `at_once` has hosts that were given up tried now, with the first of what waits for them; their failures still count.
     """
     urls = dict(found for inbox in inboxes if (found := _url_and_host(inbox)) is not None)
     values = {"urls": list(urls), "hosts": list(urls.values()), "object": object_uri, "channel": CHANNEL}
     session.execute(_NEW_INBOXES, values)
     row = session.execute(_ENQUEUE, {**values, "uri": activity_uri, "sender": sender, "body": body}).fetchone()
     assert row is not None, "counting always answers"
+    if at_once and row[0]:
+        session.execute(_AT_ONCE, values)
     return row[0]
 
 

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from adapters.embedded.valkey import EmbeddedValkey
+from adapters.postgres.outbox import authority_of
 from domain import account
 from domain.account import ChangeProfile, Profile
 from tests.database import Database
@@ -126,6 +128,26 @@ def test_a_remote_account_is_asked_and_an_unfollow_takes_the_request_back(instan
     assert instance.client.post(f"/api/v1/accounts/{number}/unfollow").status_code == 200
     undone = told(bob)
     assert (undone["type"], undone["object"]["id"], undone["object"]["type"]) == ("Undo", asked["id"], "Follow")
+
+
+def test_who_is_followed_is_asked_although_their_host_was_given_up(
+    instance: LiveInstance, bob: Peer, database: Database
+) -> None:
+    assert bob.post(instance.inbox, bob.note("First of all")).status == 202
+    instance.settled()
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        owner.execute(
+            """
+            INSERT INTO app.delivery_hosts (host, state, failures, failing_days, not_before, next_at)
+            SELECT %s, 'dead', 9, 7, later, later FROM (SELECT now() + interval '5 days' AS later) t
+            ON CONFLICT (host) DO UPDATE SET
+                state = 'dead', not_before = excluded.not_before, next_at = excluded.next_at
+            """,
+            [authority_of(bob.actor)],
+        )
+    number = instance.client.get("/api/v1/accounts/lookup", params={"acct": bob.acct}).json()["id"]
+    assert instance.client.post(f"/api/v1/accounts/{number}/follow").json()["requested"] is True
+    assert told(bob)["type"] == "Follow"
 
 
 def noted(instance: LiveInstance, bob: Peer, text: str = "Of bob's") -> Any:

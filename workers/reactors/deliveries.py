@@ -120,7 +120,11 @@ async def _about_post(actor: int, post: int, world: World) -> tuple[About | None
 
 
 async def _by_follower(event: FollowRequested | FollowEnded, happened: Happened, world: World) -> Sequence[Send]:
-    return await _between(event, event.follower, event.followee, world)
+    sends = await _between(event, event.follower, event.followee, world)
+    if isinstance(event, FollowEnded):
+        return sends
+    # Somebody here wants to hear from them now, however long their host has been away (federation §17).
+    return [msgspec.structs.replace(send, at_once=True) for send in sends]
 
 
 async def _by_followee(event: FollowAccepted | FollowRejected, happened: Happened, world: World) -> Sequence[Send]:

@@ -49,10 +49,26 @@ class Instance:
     connection: psycopg.Connection[Any]
     public: dict[str, PublicKey]
 
-    def put(self, *urls: str, sender: int | None = ALICE, body: bytes = b"{}", about: str | None = None) -> str:
+    def put(
+        self,
+        *urls: str,
+        sender: int | None = ALICE,
+        body: bytes = b"{}",
+        about: str | None = None,
+        at_once: bool = False,
+    ) -> str:
         """Enqueue one more activity; gives its URI."""
         uri = f"http://here.test/activities/{next(_numbers)}"
-        enqueue(self.connection, activity_uri=uri, sender=sender, body=body, inboxes=urls, object_uri=about)
+        with self.connection.transaction():
+            enqueue(
+                self.connection,
+                activity_uri=uri,
+                sender=sender,
+                body=body,
+                inboxes=urls,
+                object_uri=about,
+                at_once=at_once,
+            )
         return uri
 
     def left(self) -> int:

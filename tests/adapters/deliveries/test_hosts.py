@@ -124,6 +124,29 @@ def test_a_host_that_fails_on_seven_days_is_dead_until_it_shows_life(instance: I
         inboxes.wait_until(lambda: instance.left() == 0)
 
 
+def test_what_somebody_wants_at_once_has_a_dead_host_tried_which_stays_dead_unless_it_answers(
+    instance: Instance, inboxes: Inboxes
+) -> None:
+    url = "http://h0.test/inbox"
+    instance.connection.execute("""
+        INSERT INTO app.delivery_hosts (host, state, failures, failing_days, failed_on, not_before, next_at)
+        SELECT 'h0.test', 'dead', 9, 7, (now() AT TIME ZONE 'UTC')::date - 1, later, later
+        FROM (SELECT now() + interval '5 days' AS later) t
+    """)
+    instance.put(url)
+    instance.put(url)
+    with refusing() as nobody, also(instance, h0_test=nobody).delivering():
+        instance.put(url, sender=AMY, at_once=True)
+        inboxes.wait_until(lambda: instance.one("SELECT failures FROM app.delivery_hosts") == 10)
+    still = "SELECT state, next_at - now() > interval '6 days' FROM app.delivery_hosts"
+    assert instance.one(still) == ("dead", True)
+    assert instance.one("SELECT sum(attempt) FROM app.deliveries") <= 1
+    with instance.delivering():
+        instance.put(url, sender=AMY, at_once=True)
+        inboxes.wait_for(4)
+        inboxes.wait_until(lambda: instance.one("SELECT state FROM app.delivery_hosts") == "alive")
+
+
 def test_a_day_of_failures_counts_once_and_a_success_forgets_them(instance: Instance, inboxes: Inboxes) -> None:
     inboxes.answer = lambda _: Reply(502)
     days = "SELECT failures, failing_days FROM app.delivery_hosts"

@@ -19,7 +19,7 @@ from adapters.config import Settings
 from adapters.fetching import ANEW, FETCH, MENTIONED, PARENTS_MAX, THREAD, referred_to_by
 from adapters.gathering import OUTBOX, said_before
 from adapters.postgres import jobs
-from adapters.postgres.jobs import A_LANE_MAX, TRIES_MAX, Job
+from adapters.postgres.jobs import TRIES_MAX, Job
 from adapters.tasks import end
 from adapters.unavailable import Unavailable
 from adapters.wiring import Server
@@ -127,9 +127,8 @@ class Hands:
         free = HANDS_MAX - len(self._doing)
         if not free:
             return LOOK_EVERY_S
-        busy = [lane for lane, number in self._lanes.items() if number >= A_LANE_MAX]
         try:
-            taken = await self._server.jobs.take(free, self._kinds, busy)
+            taken = await self._server.jobs.take(free, self._kinds, self._lanes)
             for job in taken:
                 self._begin(job)
             due_in_s = await self._server.jobs.next_in_s(self._kinds)

@@ -54,13 +54,14 @@ _TAKE = """
     WHERE id = ANY(ARRAY(
         SELECT id FROM app.jobs WHERE id = ANY(ARRAY(
             SELECT id FROM (
-                SELECT id, due_at, row_number() OVER (PARTITION BY lane ORDER BY due_at, id) AS turn FROM (
+                SELECT id, lane, due_at, row_number() OVER (PARTITION BY lane ORDER BY due_at, id) AS turn FROM (
                     SELECT id, lane, due_at FROM app.jobs
                     WHERE given_up_at IS NULL AND due_at <= now() AND coalesce(leased_until <= now(), true)
-                        AND lane <> ALL(%(busy)s::text[]) AND kind = ANY(%(kinds)s::text[])
+                        AND lane <> ALL(%(full)s::text[]) AND kind = ANY(%(kinds)s::text[])
                     ORDER BY due_at LIMIT %(looked_at)s
                 ) due
-            ) turns WHERE turn <= %(a_lane)s ORDER BY due_at, id LIMIT %(most)s
+            ) turns LEFT JOIN unnest(%(lanes)s::text[], %(doing)s::int[]) AS b(lane, doing) USING (lane)
+            WHERE turn <= %(a_lane)s - coalesce(doing, 0) ORDER BY due_at, id LIMIT %(most)s
         )) AND given_up_at IS NULL AND due_at <= now() AND coalesce(leased_until <= now(), true)
         FOR UPDATE SKIP LOCKED
     ))
@@ -166,16 +167,19 @@ class JobQueue:
             await connection.execute(_RING, [CHANNEL])
         return [row[0] for row in rows]
 
-    async def take(self, most: int, kinds: Collection[str], busy: Collection[str] = ()) -> list[Job]:
-        """Up to `most` jobs that are due, of these kinds, at most four of a lane and none of the lanes that are busy.
+    async def take(self, most: int, kinds: Collection[str], doing: Mapping[str, int] | None = None) -> list[Job]:
+        """Up to `most` jobs that are due, of these kinds, of a lane at most four together with those that one is doing.
 
         They are ours for the length of the lease, which is to be extended for what takes longer.
         """
+        doing = doing or {}
         values = {
             "lease": self._lease,
             "most": most,
             "kinds": list(kinds),
-            "busy": list(busy),
+            "lanes": list(doing),
+            "doing": list(doing.values()),
+            "full": [lane for lane, number in doing.items() if number >= A_LANE_MAX],
             "a_lane": A_LANE_MAX,
             "looked_at": LOOKED_AT_MAX,
         }

@@ -148,7 +148,9 @@ async def test_one_hosts_many_jobs_leave_room_for_anothers(jobs: JobQueue) -> No
     await jobs.ask(Asked("fetch", "b", lane="b.test"))
     taken = await jobs.take(10, KINDS)
     assert sorted(job.lane for job in taken) == ["a.test"] * A_LANE_MAX + ["b.test"]
-    assert await jobs.take(10, KINDS, busy=["a.test"]) == []
+    assert await jobs.take(10, KINDS, {"a.test": A_LANE_MAX, "b.test": 1}) == []
+    more = await jobs.take(10, KINDS, {"a.test": A_LANE_MAX - 1})
+    assert [job.lane for job in more] == ["a.test"]
 
 
 async def test_a_kind_that_this_code_does_not_know_waits_for_code_that_does(jobs: JobQueue) -> None:

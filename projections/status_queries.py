@@ -86,11 +86,14 @@ _JOINS: LiteralString = """
     JOIN account_counts k ON k.account = s.account"""
 
 
-def status(number: int, viewer: int | None) -> Query:
-    """The StatusRow of one status, then its URI and its text as typed (None if remote); no row if not visible."""
+def status(number: int, viewer: int | None, visible: LiteralString = MAY_SEE) -> Query:
+    """The StatusRow of one status, then its URI and its text as typed (None if remote); no row if not visible.
+
+    With STANDS it is read for whoever takes back what they did with it.
+    """
     select = "SELECT" + _columns(viewer, "ARRAY[%(id)s::bigint]") + ", s.uri, r.text FROM statuses s" + _JOINS
     return Query(
-        select + " WHERE s.id = %(id)s::bigint AND" + MAY_SEE,
+        select + " WHERE s.id = %(id)s::bigint AND" + visible,
         {"id": number, "viewer": viewer},
     )
 

@@ -71,6 +71,10 @@ _SHOWN_BOOSTED = _MAY_SEE_BOOSTED + " AND " + viewer_averse_to("p.account") + " 
 MAY_SEE: LiteralString = _with_what_it_boosts(_may_see_itself("s"), _MAY_SEE_BOOSTED)
 """Whether the viewer may see status `s`."""
 
+STANDS: LiteralString = """
+    s.deleted IS NULL AND (SELECT a.deleted IS NULL FROM accounts a WHERE a.id = s.account)"""
+"""Whether status `s` is there at all, whoever may see it: enough to take back what one did with it."""
+
 SHOWN_OF_AUTHOR: LiteralString = _with_what_it_boosts(_may_see_itself("s"), _SHOWN_BOOSTED)
 """Whether status `s` is shown to the viewer in what one author has written."""
 

@@ -10,10 +10,11 @@ from litestar import Request, Response, post
 from litestar.params import FromPath
 
 from api.auth import TheViewer, Viewer, needs
+from api.errors import NotFound
 from api.mastodon import entities
 from api.mastodon.accounts import account_row
 from api.mastodon.reading import json
-from api.mastodon.seen import Seen, changed, seen_post
+from api.mastodon.seen import Seen, changed, seen_post, standing_post
 from api.params import params
 from api.server import Book, TheBook
 from domain import bookmark as bookmarking
@@ -22,11 +23,14 @@ from domain import favourite as favouriting
 from domain import pin as pinning
 from domain.bookmark import BookmarkPost, UnbookmarkPost
 from domain.boost import BoostPost, PostBoosted, UnboostPost
+from domain.dispatch import Concept
 from domain.favourite import FavouritePost, UnfavouritePost
 from domain.pin import PinPost, UnpinPost
 from domain.post import Visibility
 from projections import rendering
 from projections.status_queries import StatusRow
+
+Undoing = UnfavouritePost | UnboostPost | UnbookmarkPost
 
 
 class BoostAsked(msgspec.Struct, frozen=True):
@@ -50,8 +54,7 @@ async def favourite(status_id: FromPath[str], viewer: TheViewer, server: TheBook
 @post("/api/v1/statuses/{status_id:str}/unfavourite", opt=needs("write:favourites"), status_code=200)
 async def unfavourite(status_id: FromPath[str], viewer: TheViewer, server: TheBook) -> Response[bytes]:
     """Like it no longer."""
-    found = await seen_post(server, viewer, status_id)
-    await server.do(favouriting, UnfavouritePost(account=viewer.account, post=found.row.id), viewer.token)
+    found = await _taken_back(server, viewer, status_id, favouriting, UnfavouritePost)
     likes = found.row.favourites - bool(found.row.favourited)
     return changed(viewer, found, found.row._replace(favourited=False, favourites=likes))
 
@@ -83,8 +86,7 @@ async def reblog(
 @post("/api/v1/statuses/{status_id:str}/unreblog", opt=needs("write:statuses"), status_code=200)
 async def unreblog(status_id: FromPath[str], viewer: TheViewer, server: TheBook) -> Response[bytes]:
     """Take the boost back. The answer is the post."""
-    found = await seen_post(server, viewer, status_id)
-    return await unboosted(server, viewer, found)
+    return await unboosted(server, viewer, status_id)
 
 
 @post("/api/v1/statuses/{status_id:str}/bookmark", opt=needs("write:bookmarks"), status_code=200)
@@ -98,8 +100,7 @@ async def bookmark(status_id: FromPath[str], viewer: TheViewer, server: TheBook)
 @post("/api/v1/statuses/{status_id:str}/unbookmark", opt=needs("write:bookmarks"), status_code=200)
 async def unbookmark(status_id: FromPath[str], viewer: TheViewer, server: TheBook) -> Response[bytes]:
     """Keep it no longer."""
-    found = await seen_post(server, viewer, status_id)
-    await server.do(bookmarking, UnbookmarkPost(account=viewer.account, post=found.row.id), viewer.token)
+    found = await _taken_back(server, viewer, status_id, bookmarking, UnbookmarkPost)
     return changed(viewer, found, found.row._replace(bookmarked=False))
 
 
@@ -121,11 +122,27 @@ async def unpin(status_id: FromPath[str], viewer: TheViewer, server: TheBook) ->
     return changed(viewer, found, found.row._replace(pinned=False))
 
 
-async def unboosted(server: Book, viewer: Viewer, found: Seen) -> Response[bytes]:
-    """Take back the viewer's boost of this post; the answer is the post."""
-    await server.do(boosting, UnboostPost(account=viewer.account, post=found.row.id), viewer.token)
+async def unboosted(server: Book, viewer: Viewer, status_id: str) -> Response[bytes]:
+    """Take back the viewer's boost of this post, or this boost; the answer is the post."""
+    found = await _taken_back(server, viewer, status_id, boosting, UnboostPost)
     reblogs = found.row.reblogs - bool(found.row.reblogged)
     return changed(viewer, found, found.row._replace(reblogged=False, reblogs=reblogs))
+
+
+async def _taken_back(server: Book, viewer: Viewer, status_id: str, concept: Concept, undoing: type[Undoing]) -> Seen:
+    """The post, once what the viewer did with it is undone. Raises NotFound, Unavailable.
+
+    Whom its author blocks by now, or who follows them no longer, may undo what they did, too; and nothing but that
+    tells them that it is there.
+    """
+    try:
+        found, hidden = await seen_post(server, viewer, status_id), False
+    except NotFound:
+        found, hidden = await standing_post(server, viewer, status_id), True
+    decided = await server.do(concept, undoing(account=viewer.account, post=found.row.id), viewer.token)
+    if hidden and not decided.events:
+        raise NotFound
+    return found
 
 
 def visibility_of(row: StatusRow) -> Visibility:

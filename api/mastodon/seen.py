@@ -1,6 +1,6 @@
 """One status as its viewer sees it, and the Status that answers when they have done something with it."""
 
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from litestar import Response
 
@@ -13,6 +13,7 @@ from api.mastodon.reading import absent, current, id_in, json
 from api.server import Book
 from projections import status_queries
 from projections.status_queries import COLUMNS, StatusRow
+from projections.visibility import MAY_SEE, STANDS
 
 
 class Seen(NamedTuple):
@@ -45,10 +46,34 @@ async def seen_post(server: Book, viewer: Viewer | None, status_id: str) -> Seen
     return post._replace(headers=found.headers)
 
 
-async def one(view: View, viewer: Viewer | None, number: int) -> Seen | None:
+async def own(server: Book, viewer: Viewer, status_id: str) -> Seen:
+    """The viewer's own status, a boost of what they may not see any more, too. Raises NotFound, Unavailable."""
+    number = id_in(status_id)
+    headers = await current(server, viewer)
+    found = await one(server.reads.view(), viewer, number, STANDS)
+    if found is None:
+        raise absent(headers)
+    if found.row.account != viewer.account:
+        raise NotFound
+    return found._replace(headers=headers)
+
+
+async def standing_post(server: Book, viewer: Viewer, status_id: str) -> Seen:
+    """As `seen_post`, whoever may see it: for those alone who take back what they did with it."""
+    view, number = server.reads.view(), id_in(status_id)
+    headers = await current(server, viewer)
+    found = await one(view, viewer, number, STANDS)
+    if found is not None and found.row.reblog_of is not None:
+        found = await one(view, viewer, found.row.reblog_of, STANDS)
+    if found is None:
+        raise absent(headers)
+    return found._replace(headers=headers)
+
+
+async def one(view: View, viewer: Viewer | None, number: int, visible: LiteralString = MAY_SEE) -> Seen | None:
     """The status with this id, if it is there and for the viewer to see, without waiting."""
     viewer_id = None if viewer is None else viewer.account
-    found = await view.row(status_queries.status(number, viewer_id))
+    found = await view.row(status_queries.status(number, viewer_id, visible))
     if found is None:
         return None
     (row,) = await told(view, [found], viewer_id)

@@ -13,7 +13,7 @@ from api.mastodon.lists import shown
 from api.mastodon.publishing import Draft
 from api.mastodon.reactions import unboosted
 from api.mastodon.reading import current, ids_among, json
-from api.mastodon.seen import Seen, changed, one, seen, seen_post, status_shown
+from api.mastodon.seen import changed, one, own, seen, status_shown
 from api.params import params
 from api.server import Book, TheBook
 from domain import pin as pins
@@ -99,7 +99,7 @@ async def edit(
     """Say something else instead. Who sees it and what it answers never change."""
     draft = await params(request, Draft)
     publishing.refuse_what_is_missing(draft)
-    found = await _own(server, viewer, status_id)
+    found = await own(server, viewer, status_id)
     row = found.row
     if row.reblog_of is not None:
         raise NotFound
@@ -125,10 +125,10 @@ async def unpublish(
     A boost is taken back.
     """
     asked = await params(request, Deletion)
-    found = await _own(server, viewer, status_id)
+    found = await own(server, viewer, status_id)
     row = found.row
     if row.reblog_of is not None:
-        return await unboosted(server, viewer, await seen_post(server, viewer, status_id))
+        return await unboosted(server, viewer, status_id)
     if row.pinned:
         # What is gone would take a place among the few that may be featured, and nobody could see it to unpin it.
         await server.do(pins, UnpinPost(account=viewer.account, post=row.id), viewer.token)
@@ -138,14 +138,6 @@ async def unpublish(
     row = row._replace(statuses=row.statuses - (row.visibility != "direct"))
     revision = msgspec.json.encode({**left, "text": found.text or ""}).decode()[1:-1]
     return json("{" + entities.status_inside(row, revision, viewer.account) + "}", found.headers)
-
-
-async def _own(server: Book, viewer: Viewer, status_id: str) -> Seen:
-    """A status of the viewer's own. Raises NotFound, Unavailable."""
-    found = await seen(server, viewer, status_id)
-    if found.row.account != viewer.account:
-        raise NotFound
-    return found
 
 
 async def _number(request: Request[Any, Any, Any], viewer: Viewer, server: Book) -> int:

@@ -147,6 +147,31 @@ async def test_whoever_may_not_see_a_status_can_do_nothing_with_it(world: World)
         await carol.get(f"/api/v1/statuses/{private['id']}/{what}", 404)
 
 
+async def test_whom_the_author_blocks_takes_back_what_they_did_and_sees_no_more_of_it(world: World) -> None:
+    alice, bob = await friends(world)
+    status, other = await alice.post("hello"), await alice.post("hello again")
+    await world.settled()
+    for deed in ("favourite", "bookmark"):
+        await did(bob, deed, status)
+    wrappers = [await did(bob, "reblog", one) for one in (status, other)]
+    await world.block(alice, bob.number)
+    assert not await bob.sees(status["id"])
+    await did(bob, "favourite", status, 404)
+    for deed, flag in (("favourite", "favourited"), ("bookmark", "bookmarked"), ("reblog", "reblogged")):
+        undone = await did(bob, f"un{deed}", status)
+        assert (undone["id"], undone[flag]) == (status["id"], False)
+        await did(bob, f"un{deed}", status, 404)
+    await bob.ask("PUT", f"/api/v1/statuses/{wrappers[1]['id']}", 404, json={"status": "mine now"})
+    await bob.ask("DELETE", f"/api/v1/statuses/{other['id']}", 404)
+    assert (await bob.ask("DELETE", f"/api/v1/statuses/{wrappers[1]['id']}"))["id"] == other["id"]
+    await bob.ask("DELETE", f"/api/v1/statuses/{wrappers[1]['id']}", 404)
+    await world.settled()
+    for one in (status, other):
+        shown = await alice.get(f"/api/v1/statuses/{one['id']}")
+        assert (shown["reblogs_count"], shown["favourites_count"]) == (0, 0)
+        assert not await bob.sees(one["id"])
+
+
 async def test_who_likes_and_boosts_is_listed_the_latest_first(world: World) -> None:
     alice, bob = await friends(world)
     carol = await world.person("carol")

@@ -129,9 +129,9 @@ async def unpublish(
     row = found.row
     if row.reblog_of is not None:
         return await unboosted(server, viewer, status_id)
-    if row.pinned:
-        # What is gone would take a place among the few that may be featured, and nobody could see it to unpin it.
-        await server.do(pins, UnpinPost(account=viewer.account, post=row.id), viewer.token)
+    # What is gone would take a place among the few that may be featured, and nobody could see it to unpin it. Whether
+    # it is featured is asked of the log: what was read may be older than that.
+    await server.do(pins, UnpinPost(account=viewer.account, post=row.id), viewer.token)
     await server.do(posts, DeletePost(post=row.id, deleter=viewer.account), viewer.token)
     await server.media.release(row.id, for_good=asked.delete_media)
     left = {name: value for name, value in _decoded(row.revision).items() if name != "content"}

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 
+from domain.pin import PINS_MAX
 from tests.adapters.interpreter.peers import actor, create, fetched, received
 from tests.api.mastodon.test_pages import links
 from tests.api.mastodon.world import ORIGIN, PUBLIC, Person, World
@@ -248,6 +250,22 @@ async def test_a_pinned_post_is_featured_on_its_authors_page(world: World) -> No
     await world.settled()
     await alice.ask("DELETE", f"/api/v1/statuses/{posts[0]['id']}")
     await did(alice, "pin", posts[5])
+
+
+async def test_what_is_deleted_before_its_pin_can_be_read_takes_no_place_among_the_featured(world: World) -> None:
+    alice = await world.person("alice")
+    posts = [await alice.post(f"post {number}") for number in range(PINS_MAX + 1)]
+    for status in posts[2:]:
+        await did(alice, "pin", status)
+    await world.settled()
+    # Elsewhere she does not wait for what she does here.
+    elsewhere = world.client(await world.token(alice.number))
+    with psycopg.connect(str(world.settings.database_url)) as connection:
+        for (schema,) in connection.execute("SELECT schemaname FROM pg_tables WHERE tablename = 'pins'").fetchall():
+            connection.execute(f"LOCK TABLE {schema}.pins IN SHARE MODE".encode())
+        await did(alice, "pin", posts[1])
+        assert (await elsewhere.delete(f"/api/v1/statuses/{posts[1]['id']}")).status_code == 200
+    await did(alice, "pin", posts[0])
 
 
 async def test_flags_come_with_every_page(world: World) -> None:

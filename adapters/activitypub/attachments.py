@@ -1,15 +1,14 @@
-"""Attachments on the wire, both ways: what a Note carries → what a post shows, and back (federation §8.3).
+"""Attachments as they come: what a Note carries → what a post shows (federation §8.3). `attached` is the way back.
 
 Nothing is fetched: what a stranger says of a file is kept as said, and only addresses of http and https are.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, cast
+from collections.abc import Iterator
+from typing import Final, cast
 
 from adapters.activitypub.shapes import Json, in_language_map, many, objects, reference, text, type_of
 from adapters.html import clean_url
-from adapters.media.files import media_type_of
 from domain.post import Attachment, AttachmentKind
 from domain.text import without_controls
 
@@ -38,13 +37,6 @@ _BY_ENDING: Final = {
 # A picture that may hold scripts is shown as a link only.
 _NOT_SHOWN: Final = frozenset({"image/svg+xml"})
 
-CONTEXT: Final = {
-    "toot": "http://joinmastodon.org/ns#",
-    "blurhash": "toot:blurhash",
-    "focalPoint": {"@container": "@list", "@id": "toot:focalPoint"},
-}
-"""The terms that `documents` uses beyond those of ActivityStreams."""
-
 
 def attachments_of(note: Json) -> tuple[Attachment, ...]:
     """What a Note shows beside its text, in its order, each address once."""
@@ -56,28 +48,6 @@ def attachments_of(note: Json) -> tuple[Attachment, ...]:
         if attachment is not None:
             found.setdefault(attachment.url, attachment)
     return tuple(found.values())
-
-
-def documents(entities: Iterable[Mapping[str, Any]]) -> list[Json]:
-    """A local post's MediaAttachments as Documents, which every peer reads (Pixelfed wants the media type)."""
-    return [_document(entity) for entity in entities]
-
-
-def _document(entity: Mapping[str, Any]) -> Json:
-    meta: Mapping[str, Any] = entity["meta"]
-    document: Json = {
-        "type": "Document",
-        "mediaType": media_type_of(entity["url"]) or "application/octet-stream",
-        "url": entity["url"],
-        "name": entity["description"],
-    }
-    if entity["blurhash"]:
-        document["blurhash"] = entity["blurhash"]
-    if "original" in meta:
-        document |= {"width": meta["original"]["width"], "height": meta["original"]["height"]}
-    if "focus" in meta:
-        document["focalPoint"] = [meta["focus"]["x"], meta["focus"]["y"]]
-    return document
 
 
 def _attachment(said: Json) -> Attachment | None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.activitypub import attachments
+from adapters.activitypub import attached
 from adapters.activitypub.fitting import HASHTAGS_MAX, fitted
 from adapters.activitypub.outgoing import About, activity_of
 from adapters.media.files import media_type_of
@@ -52,7 +52,7 @@ NOTE_CONTEXT: Final = (
         "atomUri": "ostatus:atomUri",
         "inReplyToAtomUri": "ostatus:inReplyToAtomUri",
         "directMessage": "litepub:directMessage",
-        **attachments.CONTEXT,
+        **attached.CONTEXT,
     },
 )
 PLAIN_CONTEXT: Final = "https://www.w3.org/ns/activitystreams"
@@ -139,7 +139,7 @@ def note_document(status: LocalStatus, mentioned: Sequence[Mentioned], domain: s
         "replies": f"{status.uri}/replies",
         "likes": f"{status.uri}/likes",
         "shares": f"{status.uri}/shares",
-        "attachment": attachments.documents(says["media_attachments"]),
+        "attachment": attached.documents(says["media_attachments"]),
         "tag": [
             *({"type": "Mention", "href": one.uri, "name": _handle(one, domain)} for one in mentioned),
             *(

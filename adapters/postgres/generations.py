@@ -19,7 +19,10 @@ from projections.catalogue import KEYS, PROJECTIONS
 
 CHANNEL = "daybook_generation"
 APPLICATION = "daybook"
-_TRANSLATING = ("incoming", "notes", "actors", "shapes", "unfit", "urls", "json_guard")
+_TRANSLATING = (
+    *("incoming", "activity", "actors", "attachments", "kinds", "notes", "toggles"),
+    *("json_guard", "shapes", "unfit", "urls"),
+)
 # Folders whole, and the files that translate: what only talks to other servers may change without a rebuild.
 HASHED = (
     "domain",

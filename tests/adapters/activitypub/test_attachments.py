@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.activitypub.attachments import ATTACHMENTS_MAX, attachments_of, documents
+from adapters.activitypub.attached import documents
+from adapters.activitypub.attachments import ATTACHMENTS_MAX, attachments_of
 from domain.post import Attachment, PostEdited
 from projections.rendering import revision_json
 

@@ -2,9 +2,9 @@
 
 Only posts that many could find have one: those written here, those addressed to somebody here, and public ones whose
 author wanted them found when they were said (FEP-5feb). What a person then finds is decided as it is read: their own,
-what mentions them, what they like, keep or passed on, and what is public by somebody here or by an author who wants it
-found today. What one person likes, keeps or passed on without any document, nobody else finds; the latest of it is read
-through when they ask, rather than every post from everywhere be prepared for that.
+what mentions them, what they like, keep or passed on, and what is public by an author who wants it found today, here
+as elsewhere. What one person likes, keeps or passed on without any document, nobody else finds; the latest of it is
+read through when they ask, rather than every post from everywhere be prepared for that.
 """
 
 from collections.abc import Iterable, Sequence
@@ -97,8 +97,7 @@ _FOUND: LiteralString = """
     SELECT s.id FROM hit h JOIN statuses s ON s.id = h.status
     WHERE :shown AND (
         s.account = %(viewer)s::bigint
-        OR (s.visibility = 'public' AND (s.local
-            OR (SELECT :indexable FROM accounts i WHERE i.id = s.account)))
+        OR (s.visibility = 'public' AND (SELECT :indexable FROM accounts i WHERE i.id = s.account))
         OR EXISTS (SELECT FROM audience x
             WHERE x.status = s.id AND x.account = %(viewer)s::bigint)
         OR EXISTS (SELECT FROM favourites v WHERE v.account = %(viewer)s::bigint AND v.status = s.id

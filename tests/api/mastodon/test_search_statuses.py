@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from domain.account import Profile
 from tests.adapters.interpreter.peers import actor, create, fetched, received
 from tests.api.mastodon.world import PUBLIC, Person, World
 
@@ -36,8 +37,8 @@ async def test_a_post_is_found_by_all_the_words_that_it_says_now(world: World) -
     assert await found(alice, "cake") == []
 
 
-async def test_people_find_their_own_what_is_for_them_what_they_kept_and_what_is_public(world: World) -> None:
-    alice, bob, carol = [await world.person(name) for name in ("alice", "bob", "carol")]
+async def test_people_find_their_own_what_is_for_them_what_they_kept_and_what_may_be_found(world: World) -> None:
+    alice, bob, carol = [await world.person(name, Profile(indexable=True)) for name in ("alice", "bob", "carol")]
     await bob.follow(alice)
     await world.settled()
     public = (await alice.post("needle"))["id"]
@@ -57,6 +58,17 @@ async def test_people_find_their_own_what_is_for_them_what_they_kept_and_what_is
     assert set(await found(bob, "needle")) == {public, unlisted}
     await world.block(bob, alice.number)
     assert await found(bob, "needle") == []
+
+
+async def test_a_public_post_is_found_by_others_only_while_its_author_wants_that(world: World) -> None:
+    alice, bob = await world.person("alice"), await world.person("bob")
+    status = (await alice.post("needle"))["id"]
+    await world.settled()
+    for wanted, finding in ((False, []), (True, [status]), (False, [])):
+        await alice.ask("PATCH", "/api/v1/accounts/update_credentials", json={"indexable": wanted})
+        await world.settled()
+        assert await found(bob, "needle") == finding, wanted
+        assert await found(alice, "needle") == [status]
 
 
 async def test_a_remote_post_is_found_only_where_its_author_wants_that_or_it_is_addressed_here(world: World) -> None:

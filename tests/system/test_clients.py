@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 from typing import IO
 from urllib.parse import urljoin
@@ -19,25 +20,36 @@ from tests.system.instance import Instance, free_port
 
 SCOPES = ["read", "write", "follow", "push"]
 TIMEOUT_S = 30
+PASSWORD = "correct horse battery staple"
 _FIELD = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
 _CODE = re.compile(r'<code id="code">([^<]+)</code>')
 
 
 class Running:
-    """An instance, and who may log in."""
+    """An instance whose data is at `data`, and who may log in."""
 
-    def __init__(self, instance: Instance) -> None:
-        self.base_url = f"http://localhost:{instance.port}"
+    def __init__(self, instance: Instance, data: Path) -> None:
+        self.base_url, self.data = f"http://localhost:{instance.port}", data
         self.login = instance.wait_for("Log in as").split()[3]
         self.password = instance.wait_for("Password").split()[1]
+
+    def as_somebody_new(self, name: str) -> "Running":
+        """The same instance for somebody whose account is made now."""
+        making = [sys.executable, "-P", "-m", "workers.cli", "account", "create", name, "--stdin"]
+        environ = {**os.environ, "DAYBOOK_DATA": str(self.data)}
+        subprocess.run(making, input=f"{PASSWORD}\n", text=True, env=environ, check=True, timeout=TIMEOUT_S)
+        other = copy(self)
+        other.login, other.password = name, PASSWORD
+        return other
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A fresh instance."""
-    instance = Instance(tmp_path_factory.mktemp("clients") / "data", free_port())
+    data = tmp_path_factory.mktemp("clients") / "data"
+    instance = Instance(data, free_port())
     try:
-        yield Running(instance.ready())
+        yield Running(instance.ready(), data)
     finally:
         instance.end()
 
@@ -157,6 +169,21 @@ def test_mastodon_py_logs_in_posts_reads_edits_and_deletes(running: Running) -> 
     for empty in (client.notifications, client.lists, client.custom_emojis, client.conversations):
         assert list(empty()) == []
     assert client.preferences()["posting:default:visibility"] == "public"
+
+
+def test_toot_reads_who_follows_mentions_likes_and_boosts_its_owner(running: Running, tmp_path: Path) -> None:
+    admin, bea = Toot(tmp_path / "admin"), Toot(tmp_path / "bea")
+    admin.log_in(running)
+    bea.log_in(running.as_somebody_new("bea"))
+    posted = admin.run("post", "Like this")
+    number = re.search(r"/(\d+)\s*$", posted)
+    assert number, posted
+    bea.run("follow", "admin")
+    bea.run("favourite", number[1])
+    bea.run("reblog", number[1])
+    bea.run("post", "Good morning @admin")
+    shown = admin.run("notifications")
+    assert "Good morning @admin" in shown and shown.count("@bea") >= 4, shown
 
 
 def test_toot_posts_pictures_with_their_descriptions_and_changes_its_avatar(running: Running, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from adapters.activitypub.documents import PUBLIC, note_document
 from adapters.activitypub.incoming import Translator
 from adapters.activitypub.outgoing import About, acceptance, activity_of, is_told
 from adapters.interpreter.claims import Claim
-from domain.account import AccountDeleted, AccountMoved
+from domain.account import AccountDeleted, AccountMoved, AccountRegistered, Profile, ProfileChanged
 from domain.block import AccountBlocked, AccountUnblocked
 from domain.bookmark import PostBookmarked
 from domain.boost import PostBoosted, PostUnboosted
@@ -132,6 +132,15 @@ def test_a_boost_is_read_as_far_as_it_goes(visibility: Visibility) -> None:
 def test_accepting_the_same_request_again_is_another_activity() -> None:
     first, second = acceptance(ON_ACCOUNT, "r", 6), acceptance(ON_ACCOUNT, "r", 7)
     assert first["id"] != second["id"] and first["object"] == second["object"]
+
+
+def test_a_changed_profile_is_read_as_the_accounts_own_word() -> None:
+    document = {**peers.actor(ANN), "name": "Ann, again", "manuallyApprovesFollowers": True}
+    event = ProfileChanged(account=1, profile=Profile(display_name="Ann, again", locked=True), changed_at=NOW)
+    claim = read(activity_of(event, About(actor=ANN, object=ANN, document=document)))
+    assert (claim.verdict, claim.object, claim.actor) == (None, ANN, ANN)
+    assert isinstance(claim.event, AccountRegistered), "what an account says is the same, the first time and later"
+    assert (claim.event.profile.display_name, claim.event.profile.locked) == ("Ann, again", True)
 
 
 def test_what_is_taken_back_stands_whole_in_the_undo() -> None:

@@ -24,8 +24,9 @@ SOUGHT_MAX = 8
 """How many words of a question count."""
 # How many posts with the words are looked at, the newest first.
 _HITS_MAX: LiteralString = "1000"
-# How many likes, how many bookmarks and how many boosts are read through.
+# How many likes, bookmarks and boosts are read through, the latest of them all.
 _KEPT_MAX: LiteralString = "200"
+KEPT_MAX = int(_KEPT_MAX)
 
 TABLES = """
 CREATE TABLE documents (
@@ -112,17 +113,20 @@ _FOUND: LiteralString = """
 # What the viewer had to do with last, and nobody else finds.
 _KEPT: LiteralString = """
     WITH kept AS (
-        (SELECT v.status FROM favourites v WHERE v.account = %(viewer)s::bigint AND v.until IS NULL
+        (SELECT v.status, :cursor AS done FROM favourites v WHERE v.account = %(viewer)s::bigint AND v.until IS NULL
             AND v.account & 32768 = 0 ORDER BY :cursor DESC LIMIT :most)
-        UNION
-        (SELECT v.status FROM bookmarks v WHERE v.account = %(viewer)s::bigint AND v.until IS NULL
+        UNION ALL
+        (SELECT v.status, :cursor FROM bookmarks v WHERE v.account = %(viewer)s::bigint AND v.until IS NULL
             ORDER BY :cursor DESC LIMIT :most)
-        UNION
-        (SELECT v.reblog_of FROM statuses v WHERE v.account = %(viewer)s::bigint AND v.reblog_of IS NOT NULL
-            AND v.deleted IS NULL AND v.local ORDER BY v.id DESC LIMIT :most))
-    SELECT s.id, r.json FROM kept k JOIN statuses s ON s.id = k.status AND s.deleted IS NULL
-        JOIN status_revisions r ON r.status = s.id AND r.position = s.revision AND r.n = s.revision_n
-    WHERE NOT EXISTS (SELECT FROM documents d WHERE d.status = s.id)"""
+        UNION ALL
+        (SELECT v.reblog_of, v.published << 20 FROM statuses v WHERE v.account = %(viewer)s::bigint
+            AND v.reblog_of IS NOT NULL AND v.deleted IS NULL AND v.local ORDER BY v.id DESC LIMIT :most)),
+    last AS (
+        SELECT status, max(done) AS done FROM kept k
+        WHERE NOT EXISTS (SELECT FROM documents d WHERE d.status = k.status)
+        GROUP BY status ORDER BY max(done) DESC LIMIT :most)
+    SELECT s.id, r.json FROM last l JOIN statuses s ON s.id = l.status AND s.deleted IS NULL
+        JOIN status_revisions r ON r.status = s.id AND r.position = s.revision AND r.n = s.revision_n"""
 
 
 def sought_words(sought: str) -> list[str]:
@@ -131,11 +135,19 @@ def sought_words(sought: str) -> list[str]:
 
 
 def kept_by(viewer: int) -> Query:
-    """Rows of (status, inside of what it says now): what the viewer likes, keeps or passed on without a document."""
+    """Rows of (status, inside of what it says now): what the viewer likes, keeps or passed on without a document.
+
+    The latest of it, KEPT_MAX rows at most. Reading them through takes so long that it is for a thread (`saying`).
+    """
     return Query(_KEPT.replace(":cursor", CURSOR).replace(":most", _KEPT_MAX), {"viewer": viewer})
 
 
-def says(revision: str, words: Sequence[str]) -> bool:
+def saying(rows: Iterable[tuple[int, str]], words: Sequence[str]) -> set[int]:
+    """Those of the rows of `kept_by` that say all of these words."""
+    return {status for status, revision in rows if _says(revision, words)}
+
+
+def _says(revision: str, words: Sequence[str]) -> bool:
     """Whether the inside of a revision (rendering.revision_json) says all of these words."""
     said: dict[str, Any] = msgspec.json.decode(f"{{{revision}}}")
     described = [one["description"] or "" for one in said["media_attachments"]]

@@ -3,6 +3,7 @@
 GET /api/v2/search and /api/v1/accounts/search (Mastodon documentation, methods/search and methods/accounts#search).
 """
 
+import asyncio
 import re
 from typing import Any, Literal, LiteralString
 
@@ -184,8 +185,8 @@ async def _saying(server: Book, sought: str, viewer: Viewer, part: _Part) -> lis
     if not words:
         return []
     found = await view.rows(documents.statuses_saying(words, viewer.account, part.offset + part.limit))
-    kept = await view.rows(documents.kept_by(viewer.account))
-    ids = {row[0] for row in found} | {number for number, said in kept if documents.says(said, words)}
+    kept = [(number, said) for number, said in await view.rows(documents.kept_by(viewer.account))]
+    ids = {row[0] for row in found} | await asyncio.to_thread(documents.saying, kept, words)
     return await _statuses(view, sorted(ids, reverse=True)[part.offset :][: part.limit], viewer, SHOWN)
 
 

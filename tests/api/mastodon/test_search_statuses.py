@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 
+from domain import bookmark, favourite
 from domain.account import Profile
+from domain.bookmark import BookmarkPost
+from domain.favourite import FavouritePost
+from projections import documents
+from projections.documents import KEPT_MAX
 from tests.adapters.interpreter.peers import actor, create, fetched, received
 from tests.api.mastodon.world import PUBLIC, Person, World
 
@@ -96,3 +101,25 @@ async def test_a_remote_post_is_found_only_where_its_author_wants_that_or_it_is_
         await bob.ask("POST", f"/api/v1/statuses/{kept['id']}/un{deed}")
     await world.hear(fetched(ANN, actor(ANN, indexable=False)))
     assert await uris(bob) == set()
+
+
+async def test_of_what_somebody_likes_and_keeps_no_more_than_the_latest_is_read_through(world: World) -> None:
+    alice = await world.person("alice")
+    notes = [
+        received(BEN, create(f"{BEN}/{number}", BEN, to=[PUBLIC], content="<p>needle</p>"))
+        for number in range(KEPT_MAX + 2)
+    ]
+    await world.hear(fetched(BEN, actor(BEN)), *notes)
+    rows = await world.server.reads.view().execute("SELECT id, uri FROM statuses", [])
+    posts = {uri: number for number, uri in rows}
+    for number in range(KEPT_MAX + 2):
+        post = posts[f"{BEN}/{number}"]
+        if number % 2:
+            await world.server.do(bookmark, BookmarkPost(account=alice.number, post=post))
+        else:
+            like = f"http://localhost:3000/ap/users/{alice.id}/likes/{number}"
+            await world.server.do(favourite, FavouritePost(account=alice.number, post=post, activity=like))
+    await world.settled()
+    kept = await world.server.reads.view().rows(documents.kept_by(alice.number))
+    assert {row[0] for row in kept} == set(posts.values()) - {posts[f"{BEN}/0"], posts[f"{BEN}/1"]}
+    assert await found(alice, "needle", limit=1) == [str(max(posts.values()))]

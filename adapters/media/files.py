@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -61,8 +62,10 @@ class Files:
     def clear_abandoned(self, before_s: float) -> None:
         """Remove workplaces that a crash left behind before this moment, in seconds since 1970."""
         for workplace in self._coming.glob("*"):
-            if workplace.stat().st_mtime < before_s:
-                self.clear(workplace)
+            # An upload that ends meanwhile takes its workplace with it.
+            with suppress(FileNotFoundError):
+                if workplace.stat().st_mtime < before_s:
+                    self.clear(workplace)
 
     def remove(self, *names: str) -> None:
         """Remove files; already gone is fine."""

@@ -262,6 +262,14 @@ async def test_what_a_crash_left_of_an_upload_is_removed_later(world: World) -> 
     assert not left.exists()
 
 
+async def test_an_upload_that_ends_while_leftovers_are_looked_for_is_no_error(world: World) -> None:
+    left = world.server.media.files.workplace()
+    # Listed, but not there any more when it is looked at.
+    left.with_name("ended").symlink_to(left.with_name("gone"))
+    await world.server.media.remove_unattached(world.server.now() + timedelta(days=1))
+    assert not left.exists()
+
+
 async def test_nobody_uploads_more_than_so_much_in_half_an_hour_and_others_do_meanwhile(world: World) -> None:
     alice, bob = await world.person("alice"), await world.person("bob")
     codes: list[int] = []

@@ -60,11 +60,11 @@ def decide(state: Pins, command: PinCommand, now: datetime) -> Sequence[PinEvent
         case PinPost() if command.post in state:
             return []
         case PinPost() if command.author != command.account:
-            raise Refused("Validation failed: Someone else's post cannot be pinned")
+            raise Refused("Someone else's post cannot be pinned")
         case PinPost() if command.visibility == "direct":
-            raise Refused("Validation failed: Posts that are only visible to mentioned users cannot be pinned")
+            raise Refused("Posts that are only visible to mentioned users cannot be pinned")
         case PinPost() if len(state) >= PINS_MAX:
-            raise Refused("Validation failed: You have already pinned the maximum number of posts")
+            raise Refused("You have already pinned the maximum number of posts")
         case PinPost():
             return [PostPinned(account=command.account, post=command.post, pinned_at=now)]
         case UnpinPost() if command.post not in state:

@@ -117,9 +117,10 @@ def running_inboxes() -> Iterator[Inboxes]:
 
     def run_to_the_end() -> None:
         loop.run_until_complete(run())
-        for task in asyncio.all_tasks(loop):
+        left = asyncio.all_tasks(loop)
+        for task in left:
             task.cancel()
-        loop.run_until_complete(asyncio.sleep(0.01))
+        loop.run_until_complete(_ended(left))
         loop.close()
 
     thread = threading.Thread(target=run_to_the_end, name="inboxes")
@@ -130,3 +131,9 @@ def running_inboxes() -> Iterator[Inboxes]:
     finally:
         loop.call_soon_threadsafe(ending.set)
         thread.join()
+
+
+async def _ended(tasks: set[asyncio.Task[None]]) -> None:
+    """Wait until all have ended, and their connections are closed."""
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(0)

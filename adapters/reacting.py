@@ -114,7 +114,13 @@ class Reacting:
     def __init__(self, dsn: str, codec: Codec, origin: str) -> None:
         self._codec = codec
         self._translator = Translator(origin)
-        self._connection = psycopg.connect(dsn, autocommit=True, application_name="daybook react")
+        self._connection = psycopg.connect(
+            dsn,
+            autocommit=True,
+            application_name="daybook react",
+            # A crash that takes back what was written takes the checkpoint back with it: it is then worked out again.
+            options="-c synchronous_commit=off",
+        )
 
     def claim(self) -> bool:
         """Become the one reactor, for as long as this connection lives."""

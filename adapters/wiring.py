@@ -106,12 +106,13 @@ class Server:
         self._writer: GroupWriter | None = None
         self._usage: tuple[datetime, Usage] | None = None
 
-    async def do(self, concept: Concept, command: Any, token: int | None = None) -> Decided:
+    async def do(self, concept: Concept, command: Any, token: int | None = None, *, begins: bool = False) -> Decided:
         """Run a command; with `token`, that token's later reads wait for what was decided.
 
+        `begins` says that its stream is most likely empty, as that of a new id is.
         Raises Refused, FactsBehind, Unavailable.
         """
-        decided = await self.dispatch(concept, command)
+        decided = await self.dispatch(concept, command, begins=begins)
         if token is not None and decided.position:
             await self.positions.remember(token, self.epoch, decided.position)
         return decided

@@ -101,7 +101,7 @@ class Book(Server, Protocol):
         """Looks elsewhere for what is not known here."""
         ...
 
-    async def do(self, concept: Concept, command: Any, token: int | None = None) -> Decided:
+    async def do(self, concept: Concept, command: Any, token: int | None = None, *, begins: bool = False) -> Decided:
         """Run a command; that token's later reads wait for it. Raises Refused, FactsBehind, Unavailable."""
         ...
 

@@ -47,11 +47,15 @@ class Dispatch:
         self._facts = facts
         self._now = now
 
-    async def __call__(self, concept: Concept, command: Any) -> Decided:
-        """Decide on a command and append what was decided."""
+    async def __call__(self, concept: Concept, command: Any, *, begins: bool = False) -> Decided:
+        """Decide on a command and append what was decided.
+
+        With `begins` the stream is taken to be empty at first, and is only loaded when the log says that it is not.
+        """
+        assert not (begins and concept.TOUCHED_BY_REMOTE), "what others did may be there already"
         for attempt in range(ATTEMPTS_MAX):
             try:
-                return await self._once(concept, command)
+                return await self._once(concept, command, begins=begins and attempt == 0)
             except Conflict:
                 if attempt == ATTEMPTS_MAX - 1:
                     raise
@@ -62,9 +66,9 @@ class Dispatch:
         before, _ = await self._load(concept, concept.stream(command))
         return before
 
-    async def _once(self, concept: Concept, command: Any) -> Decided:
+    async def _once(self, concept: Concept, command: Any, *, begins: bool) -> Decided:
         stream = concept.stream(command)
-        before, version = await self._load(concept, stream)
+        before, version = (concept.INITIAL, 0) if begins else await self._load(concept, stream)
         events = tuple(concept.decide(before, command, self._now()))
         if not events:
             return Decided(before=before, after=before)

@@ -24,6 +24,8 @@ from workers.reactors.follows import Decide
 from workers.reactors.world import World
 
 POLL_S = 1.0
+# Nobody elsewhere notices it, and where events come fast a few together cost hardly more than one.
+LINGER_S = 0.02
 _log = logging.getLogger("daybook.react")
 
 
@@ -63,6 +65,7 @@ class _Reactor:
                 if batch.to > position:
                     await self._act(batch, world)
                     position = batch.to
+                    await until(self._stopped, LINGER_S)
             except (Unavailable, FactsBehind, Conflict) as error:
                 _log.warning("reacting waits: %s", error)
                 await until(self._stopped, POLL_S)

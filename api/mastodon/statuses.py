@@ -52,7 +52,7 @@ async def publish(request: Request[Any, Any, Any], viewer: TheViewer, server: Th
     attachments = await attaching.claimed(server, viewer, draft.media_ids, number)
     command = publishing.publication(number, words, draft, parent, attachments, origin)
     try:
-        decided = await server.do(posts, command, viewer.token)
+        decided = await server.do(posts, command, viewer.token, begins=True)
     except Refused:
         await server.media.release(number)
         raise

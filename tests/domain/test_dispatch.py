@@ -12,6 +12,7 @@ from domain.ports import Conflict, FactsBehind, Recorded
 from domain.post import DeletePost
 from tests.domain.deciding import NOW
 from tests.domain.memory import MemoryFacts, MemoryLog
+from tests.domain.test_post import publish
 
 pytestmark = pytest.mark.anyio
 ASK = RequestFollow(follower=1, followee=2, request="r1", needs_approval=True)
@@ -59,6 +60,15 @@ async def test_a_race_is_decided_again_and_ten_lost_races_are_given_up() -> None
     assert (await Dispatch(RacedLog(9), MemoryFacts(), lambda: NOW)(follow, ASK)).position == 1
     with pytest.raises(Conflict):
         await Dispatch(RacedLog(10), MemoryFacts(), lambda: NOW)(follow, ASK)
+
+
+async def test_a_stream_wrongly_taken_to_be_empty_is_loaded_after_all() -> None:
+    log = MemoryLog()
+    dispatch = Dispatch(log, MemoryFacts(), lambda: NOW)
+    first = await dispatch(post, publish(), begins=True)
+    again = await dispatch(post, publish(), begins=True)
+    assert first.events and not again.events
+    assert again.after == first.after
 
 
 async def test_only_streams_that_remote_facts_can_touch_wait_for_them() -> None:

@@ -1,6 +1,5 @@
 """The law: every read model depends on the facts and their positions alone, however they were batched."""
 
-import random
 import threading
 
 import psycopg
@@ -20,13 +19,14 @@ from tests.projections.projecting import (
     projector_of,
     write_log,
 )
+from tests.seeds import new_seed
 
 LENGTH = 1_500
 SIZES = (1, 7, 500, 5_000)
 KILLS_MAX = 25  # enough to meet every statement of a batch, and few enough to come to the end
 
 
-@pytest.fixture(params=[20261121, random.SystemRandom().randrange(1_000_000)], ids=lambda seed: f"seed {seed}")
+@pytest.fixture(params=[20261121, new_seed("the law of projections")], ids=lambda seed: f"seed {seed}")
 def history(request: pytest.FixtureRequest, database: Database) -> History:
     made = TimelineHistory(request.param, LENGTH)
     write_log(database, made.log)

@@ -21,10 +21,11 @@ from projections.visibility import MAY_SEE, SHOWN, SHOWN_OF_AUTHOR
 from tests.adapters.interpreter.peers import OURS, START
 from tests.database import Database
 from tests.projections.projecting import new_generation
+from tests.seeds import new_seed
 
 ACCOUNTS = 30
 EVENTS = 3_000
-SEEDS = (20261125, *(random.SystemRandom().randrange(1_000_000) for _ in range(4)))
+SEEDS = (20261125, *(new_seed(f"visibility {graph}") for graph in range(4)))
 PAIRS_MIN = 100_000 // len(SEEDS)
 Pair = tuple[int, int]
 

@@ -3,6 +3,8 @@
 .PHONY: help up test check bench clean
 MAKEFLAGS += --no-print-directory
 export PYTHON
+# Most of all they wait, so there are more processes than cores; the longest come first.
+TESTS ?= tests/system tests/peers tests
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -14,7 +16,7 @@ up: ## Install what is missing, run the whole instance, keep its data in ./data
 
 test: ## Pass the tests, on a PostgreSQL and a Valkey of their own
 	@.ci/install requirements-dev.lock
-	@.venv/bin/pytest
+	@.venv/bin/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: ## Format, lint, import rules, types, and the rules that tests guard
 	@.ci/install requirements-dev.lock

@@ -1,6 +1,7 @@
 """Node with what tests/peers/package-lock.json names, and scripts there that answer JSON lines with JSON lines."""
 
 import contextlib
+import fcntl
 import json
 import queue
 import re
@@ -33,7 +34,15 @@ def why_not() -> str | None:
 
 def install() -> str | None:
     """Install what the lock file names, unless that is done; gives what went wrong, or None."""
-    locked, mark = HERE / "package-lock.json", HERE / "node_modules" / "installed"
+    locked = HERE / "package-lock.json"
+    with locked.open() as held:
+        # Several processes share the tests: the first one installs, and the others wait for it.
+        fcntl.flock(held, fcntl.LOCK_EX)
+        return _install(locked)
+
+
+def _install(locked: Path) -> str | None:
+    mark = HERE / "node_modules" / "installed"
     if mark.exists() and mark.read_text() == locked.read_text():
         return None
     done = subprocess.run(

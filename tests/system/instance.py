@@ -17,7 +17,7 @@ END_TIMEOUT_S = 30.0
 # Below what the kernel hands out for outgoing connections, so that nobody takes one between choosing and using it.
 PORTS = range(21_000, 32_000)
 # Each run begins elsewhere: of two that run at once neither may answer the other's clients.
-_begin = os.getpid() * 97 % len(PORTS)
+_begin = os.getpid() * 997 % len(PORTS)
 _next_port = iter([*PORTS[_begin:], *PORTS[:_begin]])
 
 

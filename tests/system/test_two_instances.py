@@ -35,6 +35,8 @@ def test_whoever_is_open_is_followed_at_once(alice: Person, bob: Person) -> None
 @pytest.mark.parametrize("answer", ["authorize", "reject"])
 def test_whoever_is_locked_is_asked(alice: Person, bob: Person, answer: str) -> None:
     alice.patch("/api/v1/accounts/update_credentials", locked=True)
+    # Nobody who follows her would tell b.test, so it must not ask for her before that stands.
+    table(Row(alice, f"/api/v1/accounts/{alice.id}", "locked", True))
     there = bob.finds(alice)
     table(Row(bob, f"/api/v1/accounts/{there}", "locked", True))
     bob.post(f"/api/v1/accounts/{there}/follow")

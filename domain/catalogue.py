@@ -17,6 +17,7 @@ from domain.notification import NotificationEvent
 from domain.pin import PinEvent
 from domain.post import PostEvent
 from domain.preferences import PreferencesEvent
+from domain.waiting import WaitingEvent
 
 KINDS: tuple[type[Event], ...] = (
     InstanceEvent,
@@ -32,6 +33,7 @@ KINDS: tuple[type[Event], ...] = (
     *get_args(ConversationEvent),
     *get_args(NotificationEvent),
     PreferencesEvent,
+    WaitingEvent,
     *get_args(ActivityEvent),
 )
 

@@ -4,8 +4,12 @@
 `tombs` what was deleted before it came, by whom; `departed` which accounts are gone; `relations` how far each follow
 has come; `toggles` which favourite, boost, block or pin stands, by which activity (none: it stands no more); `said`
 what accounts say of themselves that later activities lean on; `parked` what waits for a URI not here yet (or, with
-none, is poison), as its claim. Every row depends on the log and its positions alone.
+none, is poison), as its claim, since when. Every row depends on the log and its positions alone.
 """
+
+from datetime import datetime
+
+from projections.query import Query
 
 TABLES = """
 CREATE TABLE facts (
@@ -78,9 +82,11 @@ CREATE TABLE parked (
     waits_for            text,
     brings               text,
     claim                bytea NOT NULL,
-    reason               text  NOT NULL
+    reason               text  NOT NULL,
+    since                timestamptz
 );
 CREATE INDEX parked_waits_for ON parked (waits_for);
+CREATE INDEX parked_since ON parked (since, received_at_position) WHERE waits_for IS NOT NULL;
 CREATE INDEX parked_brings ON parked (brings) WHERE brings IS NOT NULL;
 """
 
@@ -95,3 +101,15 @@ KEYS: dict[str, tuple[str, ...]] = {
     "parked": ("received_at_position",),
 }
 """Each table's key: the order in which its rows are digested."""
+
+
+def waiting_since(before: datetime, most: int) -> Query:
+    """Rows of (position of receipt) of what has waited for a URI since before then, the longest first."""
+    return Query(
+        """
+        SELECT received_at_position FROM parked
+        WHERE waits_for IS NOT NULL AND since < %(before)s::timestamptz
+        ORDER BY since, received_at_position LIMIT %(most)s::bigint
+        """,
+        {"before": before, "most": most},
+    )

@@ -10,6 +10,7 @@ from domain.events import Event
 from domain.follow import FollowAccepted, FollowEnded, FollowRejected, FollowRequested
 from domain.instance import InstanceFounded
 from domain.post import PostDeleted, PostEdited, PostPublished
+from domain.waiting import WaitingExpired
 from workers.log_deeds import DEEDS
 from workers.log_parties import activity_of
 
@@ -32,7 +33,7 @@ _TIMES = (
     "moved_at",
     "adjusted_at",
     *(f"{prefix}{done}_at" for done in ("blocked", "muted", "favourited", "boosted") for prefix in ("", "un")),
-    *("bookmarked_at", "unbookmarked_at", "pinned_at", "unpinned_at", "cleared_at", "dismissed_at"),
+    *("bookmarked_at", "unbookmarked_at", "pinned_at", "unpinned_at", "cleared_at", "dismissed_at", "expired_at"),
 )
 
 
@@ -77,6 +78,8 @@ class _Words:
                 said = f"the same of {self._who(event.signer)} arrived again, by {event.inbox}"
             case DocumentFetched():
                 said = f"{event.uri} was fetched as it is now"
+            case WaitingExpired():
+                said = f"what still waited of {len(event.positions)} events was given up"
             case _ if (deed := DEEDS.get(type(event))) is not None:
                 actor, about = getattr(event, deed.actor), getattr(event, deed.object)
                 said = deed.words.format(actor=self._who(actor), object=self._who(about))

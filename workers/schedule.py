@@ -17,8 +17,10 @@ from adapters.config import Settings
 from adapters.postgres.schedule import Schedule, keeping
 from adapters.unavailable import Unavailable
 from adapters.wiring import Server
-from domain import mute
+from domain import mute, waiting
 from domain.mute import ExpireMute
+from domain.waiting import EXPIRED_MAX, WAITS_MAX, ExpireWaiting
+from projections.interpretation import waiting_since
 from projections.mutes import over_by as mutes_over_by
 from workers.lives import live, until
 
@@ -51,6 +53,14 @@ async def end_mutes(server: Server) -> None:
         await server.do(mute, ExpireMute(muter=muter, muted=muted))
 
 
+async def expire_what_waits(server: Server) -> None:
+    """Give up what has waited too long. What was given up but is not projected yet says nothing the second time."""
+    query = waiting_since(server.now() - WAITS_MAX, EXPIRED_MAX)
+    positions = tuple(position for (position,) in await server.reads.view().rows(query))
+    if positions:
+        await server.do(waiting, ExpireWaiting(positions=positions))
+
+
 async def remove_unattached_media(server: Server) -> None:
     """Remove pictures that nobody has made part of a post, or whose post was deleted, since a day."""
     await server.media.remove_unattached(server.now() - MEDIA_KEPT_FOR)
@@ -59,6 +69,7 @@ async def remove_unattached_media(server: Server) -> None:
 SCHEDULE: Final[Sequence[Entry]] = (
     Entry("ring for due jobs", timedelta(seconds=30), ring_for_due_jobs),
     Entry("end mutes", timedelta(seconds=30), end_mutes),
+    Entry("expire what waits", timedelta(seconds=30), expire_what_waits),
     Entry("forget old signatures", timedelta(minutes=5), lambda server: server.seen_signatures.forget()),
     Entry("forget old refusals", timedelta(hours=1), lambda server: server.refusals.forget()),
     Entry("remove unattached media", timedelta(hours=1), remove_unattached_media),

@@ -15,6 +15,8 @@ from domain.post import Visibility
 DUPLICATE = "duplicate"
 TOMBSTONED = "tombstoned"
 UNPROVEN = "unproven"
+EXPIRED = "expired"
+TOO_MANY_WAIT = "too many wait"
 UNDO = "undo"
 """The kind of an Undo that names an activity by its id alone: what that was is for the interpreter to know."""
 

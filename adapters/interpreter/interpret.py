@@ -15,7 +15,7 @@ from adapters.activitypub.incoming import Translator
 from adapters.interpreter.claims import Claim, UnreadableEvent, brings, refused
 from adapters.interpreter.ids import Proposal, proposals
 from adapters.interpreter.outcome import Outcome
-from adapters.interpreter.state import Parked
+from adapters.interpreter.state import WAITING_MAX, Parked
 from adapters.interpreter.storage import look_up, write
 from adapters.interpreter.walk import Placed, poison, walk
 from domain.account import AccountRegistered, ProfileChanged
@@ -41,10 +41,14 @@ class Translated(NamedTuple):
 
 
 class Interpreter:
-    """Interprets for the instance at `origin` (scheme and authority, no slash at the end)."""
+    """Interprets for the instance at `origin` (scheme and authority, no slash at the end).
 
-    def __init__(self, origin: str) -> None:
+    No more than `waiting_max` wait for one URI.
+    """
+
+    def __init__(self, origin: str, waiting_max: int = WAITING_MAX) -> None:
         self._origin = origin
+        self._waiting_max = waiting_max
         self._translator = Translator(origin)
 
     def interpret(self, cursor: Cursor[Any], recorded: Sequence[Recorded], read_back: ReadBack) -> list[Fact]:
@@ -72,7 +76,7 @@ class Interpreter:
         nothing. `read_back` gives the events at some positions of the log. Raises NotLookedUp for a bug that must stop
         the line, and psycopg's errors.
         """
-        state = look_up(cursor, batch.claims, batch.proposed)
+        state = look_up(cursor, batch.claims, batch.proposed, self._waiting_max)
         for parked in batch.poisoned:
             state.park(parked)
         placed = walk(batch.claims, state)

@@ -6,13 +6,16 @@ other raises: absent and not loaded must never look alike, or the tables would d
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
 from adapters.interpreter.claims import Claim
 from domain.follow import INITIAL, Follow
 from domain.post import Visibility
+
+WAITING_MAX: Final = 1_000
+"""How many may wait for one URI: all of them are settled in one batch when it comes."""
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -81,9 +84,14 @@ class Parked(msgspec.Struct, frozen=True):
 
 
 class State:
-    """The keys of one batch. `ids` are those of URIs in `app.ids`, `uris` the other way round."""
+    """The keys of one batch. `ids` are those of URIs in `app.ids`, `uris` the other way round.
 
-    def __init__(self) -> None:
+    `waiting_max` is how many may wait for one URI, `crowds` how many do, looked up or not.
+    """
+
+    def __init__(self, waiting_max: int = WAITING_MAX) -> None:
+        self.waiting_max = waiting_max
+        self.crowds: Seeded[str, int] = Seeded()
         self.ids: Seeded[str, int | None] = Seeded()
         self.uris: Seeded[int, str | None] = Seeded()
         self.known: Seeded[str, Known | None] = Seeded()
@@ -110,6 +118,7 @@ class State:
             self.ids.setdefault(uri, None)
             self.known.setdefault(uri, None)
             self._waiting.setdefault(uri, set())
+            self.crowds.setdefault(uri, 0)
 
     def know(self, uri: str, known: Known) -> None:
         """From now on the URI names that."""
@@ -155,9 +164,10 @@ class State:
 
     def park(self, parked: Parked) -> None:
         """Keep the claim until what it waits for comes."""
-        position = parked.claim.position
         self._hold(parked)
-        self.changed_parked.add(position)
+        self.changed_parked.add(parked.claim.position)
+        if parked.waits_for is not None:
+            self.crowds[parked.waits_for] += 1
 
     def restore(self, parked: Parked) -> None:
         """A parked claim as it was read."""
@@ -166,13 +176,26 @@ class State:
 
     def release(self, uri: str) -> list[Parked]:
         """Take out all that waits for the URI."""
-        released = [self.parked.pop(position) for position in sorted(self._waiting[uri])]
-        self._waiting[uri].clear()
-        for parked in released:
-            self.changed_parked.add(parked.claim.position)
+        return self.take_out(sorted(self._waiting[uri]))
+
+    def take_out(self, positions: Iterable[int]) -> list[Parked]:
+        """What was received at these positions and waits for something, which it does no longer."""
+        taken: list[Parked] = []
+        for position in positions:
+            parked = self.parked.get(position)
+            if parked is None or parked.waits_for is None:
+                continue
+            taken.append(self.parked.pop(position))
+            self.changed_parked.add(position)
+            self._waiting[parked.waits_for].discard(position)
+            self.crowds[parked.waits_for] -= 1
             if parked.brings is not None and parked.brings in self._bringing:
-                self._bringing[parked.brings].discard(parked.claim.position)
-        return released
+                self._bringing[parked.brings].discard(position)
+        return taken
+
+    def is_crowded(self, uri: str) -> bool:
+        """Whether so many wait for the URI that nothing more may."""
+        return self.crowds[uri] >= self.waiting_max
 
     def brought_by_parked(self, uri: str) -> bool:
         """Whether something parked would bring the URI; what names it has to wait behind that."""

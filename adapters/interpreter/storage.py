@@ -13,16 +13,19 @@ from psycopg import Cursor
 from adapters.interpreter import keys
 from adapters.interpreter.claims import Claim, brings, names
 from adapters.interpreter.ids import Proposal, settle_ids
-from adapters.interpreter.state import OFF, Known, Parked, Said, State, Toggle
+from adapters.interpreter.state import OFF, WAITING_MAX, Known, Parked, Said, State, Toggle
 from domain.follow import INITIAL, Follow, Stage
 from domain.post import PostDeleted
+from domain.waiting import WaitingExpired
 from projections.fact import Fact
 
-# What the batch may release, and what that may release in turn. It starts from what the batch may bring and follows
-# only what parked rows bring: from what is named it would grow with everything behind one popular unknown post.
+# What the batch may release or give up, and what that may release in turn. It starts from what the batch may bring and
+# follows only what parked rows bring: from what is named it would grow with everything behind one popular unknown post.
 _RELEASABLE: Final = """
     WITH RECURSIVE released (received_at_position, brings) AS (
         SELECT received_at_position, brings FROM parked WHERE waits_for = ANY(%b::text[])
+        UNION
+        SELECT received_at_position, brings FROM parked WHERE received_at_position = ANY(%b::bigint[])
         UNION
         SELECT p.received_at_position, p.brings FROM parked p JOIN released r ON p.waits_for = r.brings
     )
@@ -44,6 +47,8 @@ _TOGGLES: Final = """
     FROM toggles NATURAL JOIN unnest(%b::text[], %b::bigint[], %b::bigint[]) AS asked (kind, actor, object)
 """
 _SAID: Final = "SELECT account, featured, aliases FROM said WHERE account = ANY(%b::bigint[])"
+# No more than may wait for each, however many name it.
+_CROWDS: Final = "SELECT waits_for, count(*) FROM parked WHERE waits_for = ANY(%b::text[]) GROUP BY waits_for"
 _BRINGING: Final = "SELECT brings, received_at_position FROM parked WHERE brings = ANY(%b::text[])"
 
 _FACTS: Final = """
@@ -82,16 +87,18 @@ _SAY: Final = """
 """
 _UNPARK: Final = "DELETE FROM parked WHERE received_at_position = ANY(%b::bigint[])"
 _PARK: Final = """
-    INSERT INTO parked (received_at_position, waits_for, brings, claim, reason)
-    SELECT * FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::bytea[], %b::text[])
+    INSERT INTO parked (received_at_position, waits_for, brings, claim, reason, since)
+    SELECT * FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::bytea[], %b::text[], %b::timestamptz[])
 """
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(Claim)
 
 
-def look_up(cursor: Cursor[Any], claims: Sequence[Claim], proposed: Sequence[Proposal]) -> State:
+def look_up(
+    cursor: Cursor[Any], claims: Sequence[Claim], proposed: Sequence[Proposal], waiting_max: int = WAITING_MAX
+) -> State:
     """Everything that settling `claims`, and what they may release, can ask for. Ids are given out here."""
-    state = State()
+    state = State(waiting_max)
     parked = _releasable(cursor, claims)
     concerned = [*claims, *(row.claim for row in parked)]
     uris = set(chain.from_iterable(map(names, concerned)))
@@ -104,6 +111,7 @@ def look_up(cursor: Cursor[Any], claims: Sequence[Claim], proposed: Sequence[Pro
     state.ids.update((uri, ids.by_uri.get(uri)) for uri in uris)
     for uri, *most, audience in cursor.execute(_KNOWN, [list(uris)], binary=True):
         state.known[uri] = Known(*most, audience=tuple(audience))
+    state.crowds.update(_asked(cursor, _CROWDS, [(uri,) for uri in uris]))
     for uri, position in _asked(cursor, _BRINGING, _seeded_undone(concerned, state)):
         state.seed_bringing(uri, [position])
     _look_up_keyed(cursor, concerned, state)
@@ -177,11 +185,11 @@ def write(cursor: Cursor[Any], state: State, facts: Iterable[Fact]) -> None:
     _write(cursor, _SAY, [(account, now.featured, " ".join(now.aliases)) for account, now in said])
     _write(cursor, _UNPARK, [(position,) for position in sorted(state.changed_parked & state.stored_parked)])
     parked = [state.parked[position] for position in sorted(state.changed_parked & state.parked.keys())]
-    _write(
-        cursor,
-        _PARK,
-        [(row.claim.position, row.waits_for, row.brings, _ENCODER.encode(row.claim), row.reason) for row in parked],
-    )
+    _write(cursor, _PARK, [_parked(row) for row in parked])
+
+
+def _parked(row: Parked) -> tuple[Any, ...]:
+    return row.claim.position, row.waits_for, row.brings, _ENCODER.encode(row.claim), row.reason, row.claim.at
 
 
 def _known(state: State, uri: str) -> tuple[Any, ...]:
@@ -197,8 +205,15 @@ def _write(cursor: Cursor[Any], statement: Any, rows: Sequence[tuple[Any, ...]])
 
 
 def _releasable(cursor: Cursor[Any], claims: Iterable[Claim]) -> list[Parked]:
-    brought = {uri for uri in map(brings, claims) if uri is not None}
-    if not brought:
+    brought: set[str] = set()
+    given_up: set[int] = set()
+    for claim in claims:
+        uri = brings(claim)
+        if uri is not None:
+            brought.add(uri)
+        if isinstance(claim.event, WaitingExpired):
+            given_up.update(claim.event.positions)
+    if not brought and not given_up:
         return []
-    rows = cursor.execute(_RELEASABLE, [list(brought)], binary=True).fetchall()
+    rows = cursor.execute(_RELEASABLE, [list(brought), list(given_up)], binary=True).fetchall()
     return [Parked(_DECODER.decode(claim), waits_for, brings, reason) for waits_for, brings, claim, reason in rows]

@@ -2,6 +2,7 @@
 
 What a position makes known releases all that waited for it, and all of that is settled there, in the order of receipt
 over everything released (a heap): breadth first, follow → undo → follow, all parked, would end the wrong way round.
+What has waited too long is given up where an event says so, and lets go of what waits behind it.
 """
 
 import logging
@@ -10,10 +11,11 @@ from heapq import heappop, heappush
 
 import msgspec
 
-from adapters.interpreter.claims import Claim, brings
-from adapters.interpreter.outcome import Outcome, Wait
+from adapters.interpreter.claims import EXPIRED, TOO_MANY_WAIT, Claim, brings
+from adapters.interpreter.outcome import Outcome, Wait, refused_by
 from adapters.interpreter.settle import settle
 from adapters.interpreter.state import NotLookedUp, Parked, State
+from domain.waiting import WaitingExpired
 
 _logger = logging.getLogger(__name__)
 
@@ -55,6 +57,10 @@ def _settle_all(received: Claim, state: State, placed: list[Placed]) -> None:
         else:
             placed.append(Placed(position, n, claim, outcome))
             n += 1
+        if isinstance(claim.event, WaitingExpired):
+            for parked in state.take_out(claim.event.positions):
+                expired = msgspec.structs.replace(parked.claim, verdict=EXPIRED)
+                heappush(heap, (expired.position, expired, True))
         brought = brings(claim)
         if brought is None:
             continue
@@ -73,6 +79,8 @@ def _settled(claim: Claim, position: int, state: State) -> Outcome | Parked:
     except Exception as problem:
         _logger.exception("Event %d can't be settled and is set aside", claim.position)
         return poison(claim, problem)
+    if isinstance(outcome, Wait) and state.is_crowded(outcome.uri):
+        return refused_by(claim, state, TOO_MANY_WAIT)
     if isinstance(outcome, Wait):
         waiting = msgspec.structs.replace(claim, event=None)
         return Parked(waiting, outcome.uri, brings(claim), f"waits for {outcome.uri}")

@@ -13,6 +13,7 @@ from domain.favourite import PostFavourited, PostUnfavourited
 from domain.follow import FollowAccepted, FollowEnded, FollowRejected, FollowRequested
 from domain.ports import Recorded
 from domain.post import PostDeleted, PostEdited, PostPublished
+from domain.waiting import WaitingExpired
 from tests.adapters.interpreter import peers
 from tests.adapters.interpreter.peers import ALICE, BOB, CAROL, LOCAL, OURS, PUBLIC, START
 
@@ -24,6 +25,7 @@ CAROLS_POST = PostPublished(
     visibility="public",
     published_at=START,
 )
+EXPIRED_AFTER, EXPIRED_AT_ONCE = 20, 60
 ORIGINS = ("https://a.test", "https://b.test")
 
 
@@ -91,6 +93,7 @@ class History:
             (self.own_follow, 10),
             (self.own_toggle, 5),
             (self.nonsense, 3),
+            (self.expire, 1),
         ]
 
     def one(self, *choices: Any) -> Any:
@@ -294,6 +297,12 @@ class History:
             ended = self.one(*self.own_boosts)
             chosen = PostUnboosted(boost=ended.boost, account=who, post=ended.post, uri=ended.uri)
         return peers.local(f"toggle:{number}", chosen)
+
+    def expire(self) -> tuple[str, Any]:
+        """Give up some of what came long ago, waiting or not, and named in any order."""
+        received = range(1, max(2, len(self.log) - EXPIRED_AFTER))
+        positions = tuple(self.random.choices(received, k=EXPIRED_AT_ONCE))
+        return peers.local(f"waiting:{len(self.log)}", WaitingExpired(positions=positions, expired_at=START))
 
     def nonsense(self) -> tuple[str, Any]:
         who = self.somebody()

@@ -21,8 +21,9 @@ Answer = tuple[str, str]  # kind and verdict, or "wait" and a URI
 class Oracle:
     """Told claims in the order of receipt; `facts` and `waiting` are what should come of them."""
 
-    def __init__(self, uri_of: dict[int, str]) -> None:
+    def __init__(self, uri_of: dict[int, str], waiting_max: int) -> None:
         self.uri_of = uri_of
+        self.waiting_max = waiting_max
         self.known: dict[str, dict[str, Any]] = {}
         self.departed: set[str] = set()
         self.said: dict[str, tuple[str | None, tuple[str, ...]]] = {}
@@ -36,11 +37,17 @@ class Oracle:
 
     def receive(self, received: Claim) -> None:
         ready, n = [(received, False)], 0
+        given_up: set[int] = set()
         while ready:
             ready.sort(key=lambda one: one[0].position)
             claim, waited = ready.pop(0)
             self.waited = received.position > claim.position
-            kind, verdict = self.decide(claim)
+            kind, verdict = (claim.kind, "expired") if claim.position in given_up else self.decide(claim)
+            if kind == "wait" and [uri for _, uri in self.waiting.values()].count(verdict) >= self.waiting_max:
+                kind, verdict = claim.kind, "refused: too many wait"
+            if claim.kind == "waiting.expired":
+                given_up = self.waiting.keys() & set(claim.event.positions)
+                ready += [(self.waiting.pop(position)[0], True) for position in given_up]
             brought, failed = self.promised(claim), None
             if kind == "wait":
                 self.waiting[claim.position] = (claim, verdict)

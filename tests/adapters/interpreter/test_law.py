@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from adapters.activitypub.incoming import Translator
-from adapters.interpreter.claims import DUPLICATE
+from adapters.interpreter.claims import DUPLICATE, EXPIRED, TOO_MANY_WAIT, refused
 from adapters.interpreter.interpret import Interpreter
 from domain.follow import FollowAccepted, FollowRejected
 from domain.ports import Recorded
@@ -21,6 +21,8 @@ from tests.database import Database
 from tests.seeds import new_seed
 
 LENGTH = 3_000
+# So few that a crowd is soon too large.
+WAITING_MAX = 6
 REMOTE = (
     "follow.requested",
     "follow.accepted",
@@ -64,7 +66,7 @@ def new_generation(connection: psycopg.Connection, number: int) -> None:
 
 def interpret(connection: psycopg.Connection, log: Sequence[Recorded], size: int, kill_every: int = 0) -> list[Fact]:
     """Interpret the whole log in batches of `size`; every so many batches die once before the commit."""
-    interpreter = Interpreter(OURS)
+    interpreter = Interpreter(OURS, WAITING_MAX)
     facts: list[Fact] = []
     for number, start in enumerate(range(0, len(log), size)):
         batch = log[start : start + size]
@@ -120,7 +122,7 @@ def test_a_second_generation_reads_back_the_ids_that_the_first_gave(
 
 
 def test_facts_and_parked_are_what_the_oracle_says(connection: psycopg.Connection, history: History) -> None:
-    oracle, translator = Oracle(history.uri_of), Translator(OURS)
+    oracle, translator = Oracle(history.uri_of, WAITING_MAX), Translator(OURS)
     for recorded in history.log:
         oracle.receive(translator.translate(recorded))
     new_generation(connection, 1)
@@ -168,6 +170,8 @@ def test_everything_happens_and_toggles_both_ways(connection: psycopg.Connection
     facts = interpret(connection, History(20261121, LENGTH).log, 500)
     applied = {fact.kind for fact in facts if fact.verdict == APPLIED and fact.because is not None}
     assert applied >= set(REMOTE)
+    verdicts = {fact.verdict for fact in facts}
+    assert {EXPIRED, refused(TOO_MANY_WAIT)} <= verdicts
     again = {fact.kind for fact in facts if fact.verdict == DUPLICATE}
     assert again >= {"post.favourited", "post.boosted", "account.blocked", "post.unfavourited", "follow.ended"}
 

@@ -105,7 +105,8 @@ def _prepare_floor(owner: psycopg.Connection, generation: Generation, author: in
     owner.execute("SET search_path = floor")
     owner.execute(TABLES.encode())
     owner.execute("CREATE TABLE owners (owner bigint)")
-    taken = f"INSERT INTO owners SELECT follower FROM {generation.schema}.follows WHERE followee = %s AND stage = 'following'"
+    follows = f"{generation.schema}.follows"
+    taken = f"INSERT INTO owners SELECT follower FROM {follows} WHERE followee = %s AND stage = 'following'"
     owner.execute(taken.encode(), [author])
     owner.execute("INSERT INTO owners VALUES (%s)", [author])
     # Read models commit asynchronously, so their floor does, too.

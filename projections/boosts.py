@@ -1,11 +1,12 @@
 """Boosts: posts passed on. A boost is a status of its own, with `reblog_of`, the post's id; `deleted` is its undoing.
 
-A boost goes with its post: whichever of undoing and deletion came first is when it ended.
+A boost goes with its post, and with whoever boosted it: whichever of undoing and deletions came first is when it ended.
 """
 
 from collections.abc import Iterable
 from typing import LiteralString
 
+from domain.account import AccountDeleted
 from domain.boost import PostBoosted, PostUnboosted
 from domain.post import PostDeleted
 from projections.account_lists import AccountListing
@@ -55,6 +56,10 @@ def _boost(event: PostBoosted, fact: Fact, origin: str) -> Iterable[Row]:
 
 def _end(event: PostUnboosted, fact: Fact, origin: str) -> Iterable[Row]:
     yield fact.position, event.boost
+
+
+def _departure(event: AccountDeleted, fact: Fact, origin: str) -> Iterable[Row]:
+    yield fact.position, event.account
 
 
 def _deletion(event: PostDeleted, fact: Fact, origin: str) -> Iterable[Row]:
@@ -120,6 +125,20 @@ RULES = (
             SELECT b.id, min(f.position) AS position FROM fact f JOIN (
                 SELECT id, reblog_of FROM statuses WHERE reblog_of = ANY (ARRAY(SELECT id FROM fact))) b
             ON b.reblog_of = f.id GROUP BY b.id
+        ), :end
+        """.replace(":end", _END),
+    ),
+    on(
+        AccountDeleted,
+        "who is gone boosts nothing any more",
+        "position bigint, account bigint",
+        _departure,
+        """
+        WITH ended AS (
+            SELECT b.id, min(f.position) AS position FROM fact f JOIN (
+                SELECT id, account, published FROM statuses
+                WHERE account = ANY (ARRAY(SELECT account FROM fact)) AND reblog_of IS NOT NULL) b
+            ON b.account = f.account AND b.published <= f.position GROUP BY b.id
         ), :end
         """.replace(":end", _END),
     ),

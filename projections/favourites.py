@@ -1,11 +1,13 @@
 """Favourites: who likes which post, from when to when, and how many do.
 
-A like counts when its author could see the post then: whoever names a post that is not for them changes nothing.
+A like counts when its author could see the post then: whoever names a post that is not for them changes nothing. Who is
+gone likes nothing any more.
 """
 
 from collections.abc import Iterable
 from typing import LiteralString
 
+from domain.account import AccountDeleted
 from domain.favourite import FavouriteEvent, PostFavourited, PostUnfavourited
 from projections import toggles
 from projections.account_lists import AccountListing
@@ -27,24 +29,34 @@ CREATE INDEX favourites_of_account ON favourites (account, :cursor) WHERE until 
 
 # Scalar questions, each of them one look-up: a join with a fresh table would be planned as a scan of all of it.
 _SEEN: LiteralString = """
-    SELECT f.* FROM fact f WHERE NOT f.begins OR (
+    SELECT f.* FROM fact f WHERE NOT f.begins AND f.status IS NOT NULL OR f.begins AND (
         SELECT s.visibility IN ('public', 'unlisted') OR s.account = f.account
             OR EXISTS (SELECT FROM audience x
                 WHERE x.status = s.id AND x.account = f.account AND x.since <= f.position)
             OR (s.visibility = 'private' AND EXISTS (SELECT FROM follows w
                 WHERE w.follower = f.account AND w.followee = s.account AND w.stage = 'following'
                     AND w.since <= f.position AND (w.until IS NULL OR w.until > f.position)))
-        FROM statuses s WHERE s.id = f.status AND s.reblog_of IS NULL AND s.published <= f.position)"""
+        FROM statuses s WHERE s.id = f.status AND s.reblog_of IS NULL AND s.published <= f.position)
+    -- Without a status: the account went, and all that it liked until then ends, of this batch or not.
+    UNION ALL
+    SELECT f.position, f.n, f.account, i.status, false
+    FROM fact f JOIN favourites i ON i.account = f.account AND i.until IS NULL
+    WHERE f.status IS NULL
+    UNION
+    SELECT f.position, f.n, f.account, l.status, false
+    FROM fact f JOIN fact l ON l.account = f.account AND l.begins AND (l.position, l.n) < (f.position, f.n)
+    WHERE f.status IS NULL"""
 
 
-def _turn(event: FavouriteEvent, fact: Fact, origin: str) -> Iterable[Row]:
-    yield fact.position, fact.n, event.account, event.post, isinstance(event, PostFavourited)
+def _turn(event: FavouriteEvent | AccountDeleted, fact: Fact, origin: str) -> Iterable[Row]:
+    status = None if isinstance(event, AccountDeleted) else event.post
+    yield fact.position, fact.n, event.account, status, isinstance(event, PostFavourited)
 
 
 RULES = (
     on(
-        (PostFavourited, PostUnfavourited),
-        "who could see a post likes it from when to when, and its counter says so",
+        (PostFavourited, PostUnfavourited, AccountDeleted),
+        "who could see a post likes it from when to when, or until they are gone, and its counter says so",
         "position bigint, n int, account bigint, status bigint, begins boolean",
         _turn,
         toggles.turns(
@@ -55,7 +67,7 @@ RULES = (
             then="""
             UPDATE statuses s SET favourites = s.favourites + m.by
             FROM (SELECT status, sum(by) AS by FROM moved GROUP BY status HAVING sum(by) <> 0) m
-            WHERE s.id = m.status AND s.id = ANY (ARRAY(SELECT status FROM fact))
+            WHERE s.id = m.status AND s.id = ANY (ARRAY(SELECT status FROM moved))
             """,
         ),
     ),

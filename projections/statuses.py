@@ -5,7 +5,9 @@
 
 from collections.abc import Iterable
 from datetime import date
+from typing import LiteralString
 
+from domain.account import AccountDeleted
 from domain.post import PostDeleted, PostEdited, PostPublished
 from projections.fact import Fact
 from projections.rendering import revision_json, status_json
@@ -68,6 +70,12 @@ _STATUS = (
 AGAIN_FROM = 10_000
 """Ordinals beyond all that one delivery names."""
 _REVISION = "position bigint, n int, status bigint, json text, text text, spoiler_text text, has_media boolean"
+# Whether a status counts as an answer: asked of what is there now, so it is undone where any of this ends.
+_COUNTS: LiteralString = """
+    s.deleted IS NULL AND s.visibility IN ('public', 'unlisted')
+    AND (SELECT a.deleted FROM accounts a WHERE a.id = s.account) IS NULL"""
+_GONE: LiteralString = """
+    ARRAY(SELECT a.id FROM accounts a WHERE a.id = ANY (ARRAY(SELECT account FROM fact)) AND a.deleted IS NOT NULL)"""
 _AUDIENCE = "position bigint, status bigint, uri text, ordinal int, mentioned boolean"
 
 
@@ -92,6 +100,10 @@ def _audience(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
     first = AGAIN_FROM if fact.again else 0
     for ordinal, uri in enumerate([*mentioned, *addressed], first):
         yield fact.position, event.post, uri, ordinal, ordinal < len(mentioned)
+
+
+def _departure(event: AccountDeleted, fact: Fact, origin: str) -> Iterable[Row]:
+    yield (event.account,)
 
 
 def _deletion(event: PostDeleted, fact: Fact, origin: str) -> Iterable[Row]:
@@ -191,6 +203,20 @@ RULES = (
         "UPDATE statuses s SET counted = false FROM fact f WHERE s.id = f.id AND s.counted",
     ),
     on(
+        AccountDeleted,
+        "what somebody who is gone wrote no longer counts as an answer",
+        "account bigint",
+        _departure,
+        """
+        UPDATE statuses p SET replies = p.replies - u.answers
+        FROM (
+            SELECT s.in_reply_to_uri, count(*) AS answers FROM statuses s
+            WHERE s.counted AND s.account = ANY (:gone) GROUP BY s.in_reply_to_uri) u
+        WHERE p.uri = u.in_reply_to_uri
+        """.replace(":gone", _GONE),
+        "UPDATE statuses s SET counted = false WHERE s.counted AND s.account = ANY (:gone)".replace(":gone", _GONE),
+    ),
+    on(
         PostPublished,
         "an answer finds its parent, whichever of them came first",
         _STATUS,
@@ -198,17 +224,17 @@ RULES = (
         # Looked up by arrays: a fresh table has no statistics, and joins would be planned as scans of all of it.
         """
         WITH child AS (
-            SELECT id, in_reply_to_uri FROM statuses
+            SELECT id, in_reply_to_uri FROM statuses s
             WHERE id = ANY (ARRAY(SELECT id FROM fact WHERE in_reply_to_uri IS NOT NULL)) AND NOT counted
-                AND deleted IS NULL AND visibility IN ('public', 'unlisted')
-            UNION SELECT id, in_reply_to_uri FROM statuses
+                AND :counts
+            UNION SELECT id, in_reply_to_uri FROM statuses s
             WHERE in_reply_to_uri = ANY (ARRAY(SELECT uri FROM fact)) AND NOT counted
-                AND deleted IS NULL AND visibility IN ('public', 'unlisted')
+                AND :counts
         )
         UPDATE statuses p SET replies = p.replies + c.answers
         FROM (SELECT in_reply_to_uri, count(*) AS answers FROM child GROUP BY in_reply_to_uri) c
         WHERE p.uri = c.in_reply_to_uri AND p.reblog_of IS NULL
-        """,
+        """.replace(":counts", _COUNTS),
         """
         WITH child AS (
             SELECT id, in_reply_to_uri FROM statuses
@@ -217,10 +243,10 @@ RULES = (
         )
         UPDATE statuses s SET in_reply_to_account = p.account,
             in_reply_to = CASE WHEN p.deleted IS NULL THEN p.id END,
-            counted = s.counted OR (s.deleted IS NULL AND s.visibility IN ('public', 'unlisted'))
+            counted = s.counted OR (:counts)
         FROM child c, statuses p
         WHERE s.id = c.id AND p.uri = c.in_reply_to_uri AND p.reblog_of IS NULL
-        """,
+        """.replace(":counts", _COUNTS),
     ),
 )
 

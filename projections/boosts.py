@@ -100,9 +100,10 @@ RULES = (
         WHERE local AND (SELECT true FROM statuses b WHERE b.id = fact.id AND b.published = fact.position)
         UNION ALL
         SELECT f.follower, e.id, 'boost', e.account, e.position
-        FROM fact e JOIN follows f ON f.followee = e.account AND f.stage = 'following'
-            AND f.since <= e.position AND (f.until IS NULL OR f.until > e.position)
-        WHERE :local_follower AND (SELECT true FROM statuses b WHERE b.id = e.id AND b.published = e.position)
+        FROM fact e CROSS JOIN LATERAL (
+            SELECT f.follower FROM follows f WHERE f.followee = e.account AND f.stage = 'following'
+                AND f.since <= e.position AND (f.until IS NULL OR f.until > e.position) AND :local_follower OFFSET 0) f
+        WHERE (SELECT true FROM statuses b WHERE b.id = e.id AND b.published = e.position)
         ON CONFLICT DO NOTHING
         """.replace(":local_follower", LOCAL_FOLLOWER),
     ),

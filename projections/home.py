@@ -46,10 +46,10 @@ RULES = (
         SELECT author, id, 'self', author, position FROM fact WHERE local
         UNION ALL
         SELECT f.follower, e.id, 'follow', e.author, e.position
-        FROM fact e JOIN follows f ON f.followee = e.author AND f.stage = 'following'
-            AND f.since <= e.position AND (f.until IS NULL OR f.until > e.position)
-        WHERE :local_follower
-            AND (NOT e.direct OR EXISTS (SELECT FROM audience a
+        FROM fact e CROSS JOIN LATERAL (
+            SELECT f.follower FROM follows f WHERE f.followee = e.author AND f.stage = 'following'
+                AND f.since <= e.position AND (f.until IS NULL OR f.until > e.position) AND :local_follower OFFSET 0) f
+        WHERE (NOT e.direct OR EXISTS (SELECT FROM audience a
                 WHERE a.status = e.id AND a.account = f.follower AND a.since <= e.position))
         ON CONFLICT DO NOTHING
         """.replace(":local_follower", LOCAL_FOLLOWER),

@@ -1,0 +1,41 @@
+"""Plans that must hold in a table without statistics, which is what every table is while it is being built."""
+
+import psycopg
+import pytest
+
+from projections.catalogue import PROJECTIONS
+from projections.rule import Rule
+from tests.database import Database
+from tests.projections.projecting import new_generation
+
+FOLLOWS = 10_000
+FACTS = 200
+_FOLLOWS = """
+    INSERT INTO follows (follower, followee, since, n, stage, request)
+    SELECT (number / 100) << 16, (number %% 100) << 16, number, 0, 'following', '' FROM generate_series(1, %s) number
+"""
+
+
+def fan_outs() -> list[Rule]:
+    """The rules that put entries into the homes of followers."""
+    rules = [rule for projection in PROJECTIONS for rule in projection.rules]
+    return [rule for rule in rules if any("INSERT INTO home" in sql and "follows" in sql for sql in rule.sql)]
+
+
+@pytest.mark.parametrize("rule", fan_outs(), ids=lambda rule: rule.name)
+def test_a_fan_out_reads_the_followers_of_each_author_and_never_all_follows(database: Database, rule: Rule) -> None:
+    generation = new_generation(database)
+    with psycopg.connect(database.owner, options=f"-c search_path={generation.schema}") as connection:
+        connection.execute("SET plan_cache_mode = force_custom_plan")
+        connection.execute(_FOLLOWS, [FOLLOWS])
+        columns = [[value_of(kind)] * FACTS for _, kind in rule.columns]
+        for number, sql in enumerate(rule.sql):
+            if "INSERT INTO home" in sql:
+                rows = connection.execute(f"EXPLAIN {rule.statement(number)}".encode(), columns)
+                plan = "\n".join(line for (line,) in rows)
+                assert "Index Cond: (followee =" in plan, plan
+
+
+def value_of(kind: str) -> object:
+    """Any value of a PostgreSQL type."""
+    return {"boolean": True, "text": "", "date": "2026-01-01"}.get(kind, 1)

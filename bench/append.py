@@ -45,13 +45,18 @@ def run(scale: float, rounds: int) -> list[Row]:
     """Three figures a round, in turn: the floor, events sealed beforehand, events sealed by their writers."""
     count = max(WRITERS, int(EVENTS * scale))
     with database() as settings:
-        book = Book(settings)
-        try:
-            events = _events(book)
-            _round(settings, book, events, max(WRITERS, count // 10))
-            found = [_round(settings, book, events, count) for _ in range(rounds)]
-        finally:
-            book.close()
+        return measured(settings, count, rounds)
+
+
+def measured(settings: Settings, count: int, rounds: int, first: int = 0) -> list[Row]:
+    """The same in a log that may hold something but no Notes numbered `first` and above; `count` events a round."""
+    book = Book(settings)
+    try:
+        events = _events(book, first)
+        _round(settings, book, events, max(WRITERS, count // 10))
+        found = [_round(settings, book, events, count) for _ in range(rounds)]
+    finally:
+        book.close()
     floor, sealed, sealing = zip(*found, strict=True)
     return [
         Row(
@@ -128,13 +133,12 @@ def _columns(group: Sequence[tuple[str, Sealed]], first: int) -> list[list[objec
     ]
 
 
-def _events(book: Book) -> Iterator[Pair]:
+def _events(book: Book, number: int) -> Iterator[Pair]:
     """Received Creates without end, each in a stream of its own."""
     dice = random.Random(2)  # noqa: S311 - to be made again, not to be unguessable
-    number = 0
     while True:
         number += 1
-        when = START + timedelta(seconds=number)
+        when = START + timedelta(seconds=number % 1_000_000)
         created = peers.create(dice, number % 1_000, number, when)
         line = book.received(created["actor"], created["id"], peers.encoded(created), when, content=False)
         assert isinstance(line.event, ActivityReceived), "that is what is received"

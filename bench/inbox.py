@@ -32,16 +32,16 @@ BUSY_CONNECTIONS = 32
 def run(scale: float, rounds: int) -> list[Row]:
     """Flat out, then at two steady paces, a round at a time."""
     with instance() as settings:
-        return uvloop.run(_measured(settings, scale, rounds))
+        return uvloop.run(measured(settings, scale, rounds))
 
 
 class Posts:
     """Makes Creates that were never made before, and knows where in the log they came to stand."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, first: int) -> None:
         self._stage = stage
         self._dice = random.Random(3)  # noqa: S311 - to be made again, not to be unguessable
-        self._numbers = count(1)
+        self._numbers = count(first + 1)
 
     def made(self, wanted: int) -> tuple[list[bytes], list[str]]:
         """So many requests, signed just now, and the streams that they go to."""
@@ -97,9 +97,10 @@ async def _progress(stage: Stage) -> AsyncGenerator[Progress]:
             await asyncio.gather(following, return_exceptions=True)
 
 
-async def _measured(settings: Settings, scale: float, rounds: int) -> list[Row]:
+async def measured(settings: Settings, scale: float, rounds: int, first: int = 0) -> list[Row]:
+    """The same in an instance that runs already, which knows no Notes numbered `first` and above."""
     async with staged(settings) as stage, _progress(stage) as progress:
-        posts = Posts(stage)
+        posts = Posts(stage, first)
         await _flat_out(stage, posts, progress, max(20, int(POSTS * scale) // 4))
         found = [await _flat_out(stage, posts, progress, max(20, int(POSTS * scale))) for _ in range(rounds)]
         calm = [await _steady(stage, posts, progress, CALM_PER_S, CALM_S * scale) for _ in range(rounds)]

@@ -32,9 +32,9 @@ class BenchError(Exception):
 
 
 @contextmanager
-def database() -> Generator[Settings]:
-    """PostgreSQL alone, durable, migrated, with one empty live generation."""
-    with tempfile.TemporaryDirectory(prefix="daybook-bench-") as folder:
+def database(kept: Path | None = None) -> Generator[Settings]:
+    """PostgreSQL alone, durable, migrated, with one live generation: on data of its own, or on what was `kept`."""
+    with _folder(kept) as folder:
         settings = load_settings({"DAYBOOK_DATA": folder, "DAYBOOK_PORT": "3000"})
         load_master_key(settings)  # made before the database that depends on it
         postgres = EmbeddedPostgres(settings.data)
@@ -48,9 +48,9 @@ def database() -> Generator[Settings]:
 
 
 @contextmanager
-def instance() -> Generator[Settings]:
-    """A `daybook up` of its own: PostgreSQL, Valkey, `serve` and `behind`, all as an operator gets them."""
-    with tempfile.TemporaryDirectory(prefix="daybook-bench-") as folder:
+def instance(kept: Path | None = None) -> Generator[Settings]:
+    """A whole `daybook up`, as an operator gets it, on data of its own or on what was `kept`."""
+    with _folder(kept) as folder:
         own = {"DAYBOOK_DATA": folder, "DAYBOOK_PORT": str(_free_port())}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
         kept = {name: value for name, value in kept.items() if name not in ("DATABASE_URL", "REDIS_URL")}
@@ -73,6 +73,15 @@ def instance() -> Generator[Settings]:
                 process.send_signal(signal.SIGINT)
             process.wait(STOP_TIMEOUT_S)
             said.close()
+
+
+@contextmanager
+def _folder(kept: Path | None) -> Generator[str]:
+    if kept is not None:
+        yield str(kept)
+        return
+    with tempfile.TemporaryDirectory(prefix="daybook-bench-") as folder:
+        yield folder
 
 
 class _Said:

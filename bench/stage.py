@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from secrets import token_hex
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -69,7 +70,7 @@ async def staged(settings: Settings) -> AsyncGenerator[Stage]:
     book, server = Book(settings), Server(settings)
     try:
         async with server.running():
-            account = await server.accounts.create("measured", None, "a password for benches")
+            account = await server.accounts.create(f"measured_{token_hex(3)}", None, "a password for benches")
             stage = Stage(settings, book, server, account, await _token(server, account))
             await _know_authors(stage)
             await stage.settled()

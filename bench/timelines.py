@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -11,6 +12,7 @@ import uvloop
 from adapters.config import Settings
 from adapters.postgres import generations
 from bench import peers
+from bench.book import Line
 from bench.load import gets
 from bench.measuring import Row, Target
 from bench.services import instance
@@ -26,12 +28,13 @@ SECONDS = 2.0
 def run(scale: float, rounds: int) -> list[Row]:
     """Each page for some seconds, in turn, a round at a time."""
     with instance() as settings:
-        return uvloop.run(_measured(settings, scale, rounds))
+        return uvloop.run(measured(settings, scale, rounds))
 
 
-async def _measured(settings: Settings, scale: float, rounds: int) -> list[Row]:
+async def measured(settings: Settings, scale: float, rounds: int, first: int = 0) -> list[Row]:
+    """The same in an instance that runs already, which knows no Notes numbered `first` and above."""
     async with staged(settings) as stage:
-        await asyncio.to_thread(stage.book.append, _posts(stage))
+        await asyncio.to_thread(stage.book.append, _posts(stage, first))
         await stage.settled()
         author = stage.ids[peers.author_uri(0)]
         paths = {
@@ -75,11 +78,11 @@ async def _measured(settings: Settings, scale: float, rounds: int) -> list[Row]:
     ]
 
 
-def _posts(stage: Stage):
-    dice, first = random.Random(4), datetime.now(UTC) - timedelta(days=1)  # noqa: S311 - to be made again
+def _posts(stage: Stage, first: int) -> Iterator[Line]:
+    dice, since = random.Random(4), datetime.now(UTC) - timedelta(days=1)  # noqa: S311 - to be made again
     for number in range(ENTRIES):
-        when = first + timedelta(seconds=number)
-        created = peers.create(dice, number % AUTHORS, number, when)
+        when = since + timedelta(seconds=number)
+        created = peers.create(dice, number % AUTHORS, first + number, when)
         yield stage.book.received(created["actor"], created["id"], peers.encoded(created), when, content=True)
 
 

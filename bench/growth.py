@@ -1,0 +1,143 @@
+"""How cost grows with the log: append, inbox and home when it is small and when it is large, its replay, its size.
+
+By hand, as it takes an hour and 40 GB at ten million events:
+`python -m bench.growth --events 10_000_000 --data FOLDER`. It writes FOLDER/growth.json, which bench/pictures.py draws.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import psycopg
+import uvloop
+
+from adapters.config import Settings
+from adapters.postgres import generations
+from adapters.wiring import make_projector
+from bench import append, inbox, peers, timelines
+from bench.book import Book
+from bench.generator import MixedLog
+from bench.measuring import Row
+from bench.report import table
+from bench.services import database, instance
+from projections.catalogue import KEYS
+
+SMALL: Final = 100_000
+ROUNDS: Final = 5
+BATCH: Final = 2_000
+STEP: Final = 100_000
+APPENDED: Final = 10_000
+# Apart from all that the mixture numbers.
+APART: Final = 1_000_000_000
+_SIZES = """
+    SELECT n.nspname || '.' || c.relname, pg_total_relation_size(c.oid), c.reltuples::bigint
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND n.nspname = ANY (%s) ORDER BY 2 DESC
+"""
+
+
+class Size(msgspec.Struct, frozen=True):
+    """A table with its indexes: bytes, and rows as ANALYZE counts them."""
+
+    table: str
+    size: int
+    rows: int
+
+
+class At(msgspec.Struct, frozen=True):
+    """What was measured with so many events in the log."""
+
+    events: int
+    rows: list[Row]
+
+
+class Grown(msgspec.Struct):
+    """All that was measured. `filled` and `replayed` hold (events, seconds) a step of STEP events."""
+
+    at: list[At] = []
+    filled: list[tuple[int, float]] = []
+    replayed: list[tuple[int, float]] = []
+    replay_rss_mb: float = 0.0
+    sizes: list[Size] = []
+
+
+def main() -> None:
+    """Fill, project, measure, twice."""
+    parser = argparse.ArgumentParser(prog="python -m bench.growth", description=__doc__)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--data", type=Path, required=True, help="a folder of its own, to be deleted by hand")
+    asked = parser.parse_args()
+    small, report = asked.data / "small", asked.data / "growth.json"
+    grown = Grown()
+    for place, events in ((small, min(SMALL, asked.events)), (asked.data / "large", asked.events)):
+        place.mkdir(parents=True, exist_ok=True)
+        with database(place) as settings:
+            filled = _fill(settings, events)
+            replayed, rss_mb = _in_a_process(settings)
+            rows = append.measured(settings, APPENDED, ROUNDS, APART)
+            _in_a_process(settings)
+            sizes = _sizes(settings)
+        with instance(place) as settings:
+            rows += uvloop.run(inbox.measured(settings, 1.0, ROUNDS, 2 * APART))
+            rows += uvloop.run(timelines.measured(settings, 1.0, ROUNDS, 3 * APART))
+        grown.at.append(At(events, rows))
+        grown.filled, grown.replayed, grown.replay_rss_mb, grown.sizes = filled, replayed, rss_mb, sizes
+        report.write_bytes(msgspec.json.encode(grown))
+        print(f"\n{events:,} events; the replaying process had at most {rss_mb:,.0f} MB resident\n\n{table(rows)}")
+
+
+def _fill(settings: Settings, events: int) -> list[tuple[int, float]]:
+    """The mixture on top of its people and follows. The same seed gives the same log."""
+    book, steps = Book(settings), list[tuple[int, float]]()
+    try:
+        log = MixedLog(book)
+        _project(settings, book.append(log.people()))
+        book.append(log.follows(book.ids(map(peers.author_uri, log.authors))))
+        while events > 0:
+            started, some = time.perf_counter(), min(STEP, events)
+            book.append(log.mixed(some))
+            steps.append((some, time.perf_counter() - started))
+            print(f"\rfilling: {events:,} to go at {some / steps[-1][1]:,.0f}/s   ", end="", flush=True)
+            events -= some
+    finally:
+        book.close()
+    return steps
+
+
+def _in_a_process(settings: Settings) -> tuple[list[tuple[int, float]], float]:
+    """Project all there is, in a process of its own: its steps, and what it had resident at most, in MB."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_project, [settings])
+
+
+def _project(settings: Settings, to: int | None = None) -> tuple[list[tuple[int, float]], float]:
+    dsn, steps = settings.database_app_url or "", list[tuple[int, float]]()
+    with psycopg.connect(dsn) as connection:
+        live = generations.live(connection)
+    assert live is not None, "the database was prepared"
+    projector, done, started = make_projector(settings, dsn, live), 0, time.perf_counter()
+    while came := projector.step(BATCH, to):
+        done += came
+        if done >= STEP:
+            steps.append((done, time.perf_counter() - started))
+            print(f"\rprojecting at {done / steps[-1][1]:,.0f}/s   ", end="", flush=True)
+            done, started = 0, time.perf_counter()
+    projector.close()
+    return steps, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_000
+
+
+def _sizes(settings: Settings) -> list[Size]:
+    with psycopg.connect(settings.database_url or "", autocommit=True) as owner:
+        live = generations.live(owner)
+        assert live is not None, "the database was prepared"
+        owner.execute("ANALYZE")
+        rows = owner.execute(_SIZES, [["log", "keys", "app", live.schema]]).fetchall()
+    return [Size(*row) for row in rows if row[0].partition(".")[2] in KEYS or row[0].startswith(("log", "keys", "app"))]
+
+
+if __name__ == "__main__":
+    main()

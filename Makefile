@@ -26,9 +26,10 @@ check: ## Format, lint, import rules, types, and the rules that tests guard
 	.venv/bin/pyright
 	.venv/bin/pytest --quiet tests/test_tidy.py
 
-bench: ## Measure what must be fast, and write bench/RESULTS.md
+bench: ## Measure what must be fast, write bench/RESULTS.md and draw docs/load.svg
 	@.ci/install requirements-dev.lock
 	.venv/bin/python -m bench all
+	.venv/bin/python -m bench.pictures
 
 clean: ## Remove the virtual environment, the peers' packages and caches; data stays
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis tests/peers/node_modules

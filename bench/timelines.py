@@ -34,7 +34,7 @@ def run(scale: float, rounds: int) -> list[Row]:
 async def measured(settings: Settings, scale: float, rounds: int, first: int = 0) -> list[Row]:
     """The same in an instance that runs already, which knows no Notes numbered `first` and above."""
     async with staged(settings) as stage:
-        await asyncio.to_thread(stage.book.append, _posts(stage, first))
+        await asyncio.to_thread(stage.book.append, posts(stage, first))
         await stage.settled()
         author = stage.ids[peers.author_uri(0)]
         paths = {
@@ -78,7 +78,8 @@ async def measured(settings: Settings, scale: float, rounds: int, first: int = 0
     ]
 
 
-def _posts(stage: Stage, first: int) -> Iterator[Line]:
+def posts(stage: Stage, first: int = 0) -> Iterator[Line]:
+    """What those whom the stage's account follows say, numbered from `first`."""
     dice, since = random.Random(4), datetime.now(UTC) - timedelta(days=1)  # noqa: S311 - to be made again
     for number in range(ENTRIES):
         when = since + timedelta(seconds=number)

@@ -2,6 +2,8 @@
 -- last one; read models are granted beside this, one schema a generation.
 
 GRANT USAGE ON SCHEMA log, keys, app TO {{app_role}};
+-- What was applied, for `daybook doctor`.
+GRANT SELECT ON public.daybook_migrations TO {{app_role}};
 
 -- The log is read, and written by its one function.
 GRANT SELECT ON log.events, log.head, keys.event_keys TO {{app_role}};

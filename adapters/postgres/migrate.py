@@ -47,7 +47,7 @@ def apply_migrations(owner: psycopg.Connection, app_role: str, app_password: str
             owner.execute(available[name].encode())
             owner.execute(
                 "INSERT INTO public.daybook_migrations (name, checksum) VALUES (%s, %s)",
-                [name, _checksum(available[name])],
+                [name, checksum(available[name])],
             )
         _grant(owner, app_role)
         return fresh
@@ -75,12 +75,13 @@ def _grant(owner: psycopg.Connection, role: str) -> None:
 
 
 def _check(applied: dict[str, str], available: dict[str, str]) -> None:
-    for name, checksum in applied.items():
+    for name, known in applied.items():
         if name not in available:
             raise MigrationError(f"The database was written by a newer Daybook (it knows {name}): update the program.")
-        if checksum != _checksum(available[name]):
+        if known != checksum(available[name]):
             raise MigrationError(f"Migration {name} is not the one that was applied: restore the file.")
 
 
-def _checksum(text: str) -> str:
+def checksum(text: str) -> str:
+    """What a migration's text is known by once it was applied."""
     return hashlib.sha256(text.encode()).hexdigest()

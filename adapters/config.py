@@ -7,6 +7,7 @@ that is silently ignored is found out much too late.
 
 import difflib
 import ipaddress
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,13 +21,19 @@ DOMAIN_LENGTH_MAX = 253
 POSTGRES_SCHEMES = ("postgresql", "postgres")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 APP_ROLE = "daybook_app"
+JSON, TEXT = "json", "text"
+LOG_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+METRICS_TOKEN_LENGTH_MIN = 16
 
 KNOWN = {
     "DAYBOOK_BIND": "bind",
     "DAYBOOK_DATA": "data",
     "DAYBOOK_DATABASE_APP_URL": "database_app_url",
     "DAYBOOK_DOMAIN": "domain",
+    "DAYBOOK_LOG": "log",
+    "DAYBOOK_LOG_LEVEL": "log_level",
     "DAYBOOK_MASTER_KEY": "master_key",
+    "DAYBOOK_METRICS_TOKEN": "metrics_token",
     "DAYBOOK_NAME_MAP": "name_map",
     "DAYBOOK_PORT": "port",
     "DAYBOOK_TRUSTED_PROXIES": "trusted_proxies",
@@ -58,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `domain` is the host, with its port where it isn't the scheme's own; `data` is absolute; `database_url` is the
     owner's (it may migrate), `database_app_url` the role's that may only append and project; `name_map` gives
     (address, port) for names used in trials, every address a loopback one; `trusted_proxies` are networks (CIDR) whose
-    peers say truly whom they speak for.
+    peers say truly whom they speak for; `metrics_token` lets whoever has it read /metrics from elsewhere.
     """
 
     domain: str = "localhost:3000"
@@ -71,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     master_key: str | None = None
     name_map: dict[str, tuple[str, int]] = {}
     trusted_proxies: tuple[str, ...] = ()
+    metrics_token: str | None = None
 
     @property
     def loopback(self) -> bool:
@@ -94,6 +102,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     Raises SettingsError, whose message names the variable and what it should hold.
     """
     _refuse_unknown(environ)
+    check_logging(environ)
     port = _port("DAYBOOK_PORT", environ.get("DAYBOOK_PORT") or "3000")
     return Settings(
         domain=_domain(environ.get("DAYBOOK_DOMAIN") or f"localhost:{port}"),
@@ -106,7 +115,30 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         master_key=environ.get("DAYBOOK_MASTER_KEY") or None,
         name_map=_name_map(environ.get("DAYBOOK_NAME_MAP") or ""),
         trusted_proxies=_networks(environ.get("DAYBOOK_TRUSTED_PROXIES") or ""),
+        metrics_token=_token("DAYBOOK_METRICS_TOKEN", environ),
     )
+
+
+def check_logging(environ: Mapping[str, str]) -> None:
+    """Raise SettingsError for what `adapters/logs.py` reads by itself, before there are settings, and can't use."""
+    log_form(environ)
+    log_level(environ)
+
+
+def log_form(environ: Mapping[str, str]) -> str | None:
+    """How log lines are written, `json` or `text`; None where that is not set. Raises SettingsError."""
+    form = environ.get("DAYBOOK_LOG") or None
+    if form not in (None, JSON, TEXT):
+        raise SettingsError(f"DAYBOOK_LOG must be {JSON} or {TEXT}, not {form!r}.")
+    return form
+
+
+def log_level(environ: Mapping[str, str]) -> int:
+    """From which level on things are logged, as `logging` counts. Raises SettingsError."""
+    name = environ.get("DAYBOOK_LOG_LEVEL") or "info"
+    if name not in LOG_LEVELS:
+        raise SettingsError(f"DAYBOOK_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, not {name!r}.")
+    return LOG_LEVELS[name]
 
 
 def host_of(domain: str) -> str:
@@ -188,7 +220,17 @@ def _url(name: str, environ: Mapping[str, str], schemes: tuple[str, ...]) -> str
     if urlsplit(text).scheme not in schemes:
         # The value is not repeated: it may hold a password.
         raise SettingsError(f"{name} must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}.")
+    if text.partition("?")[0].count("@") > 1:
+        # The rest of the password would be taken for the host, and named in errors.
+        raise SettingsError(f"{name} holds more than one @: in a password, write %40 for @ and %2F for /.")
     return text
+
+
+def _token(name: str, environ: Mapping[str, str]) -> str | None:
+    token = environ.get(name) or None
+    if token is not None and (len(token) < METRICS_TOKEN_LENGTH_MIN or not token.isascii() or not token.isprintable()):
+        raise SettingsError(f"{name} must have at least {METRICS_TOKEN_LENGTH_MIN} printable ASCII characters.")
+    return token
 
 
 def _name_map(text: str) -> dict[str, tuple[str, int]]:

@@ -15,7 +15,7 @@ from api.activitypub.inbox import personal_inbox, shared_inbox
 from api.activitypub.statuses import activity, note, reactions, replies
 from api.auth import bearer_of, guard, undeclared, viewer_of
 from api.auth_limits import LogInLimit
-from api.cors import Edge
+from api.cors import Edge, Seen
 from api.errors import handlers
 from api.limits import UPLOADS_MAX, UPLOADS_WINDOW_S, Limit
 from api.mastodon.account_lists import blocked, familiar_followers, follow_requests, followed, muted
@@ -173,9 +173,12 @@ ROUTES: Sequence[HTTPRouteHandler] = (
 )
 
 
-def create_app(server: Server) -> ASGIApp:
-    """The ASGI application that granian runs; `server` is entered at start-up and left at shutdown."""
-    return Edge(create_routes(server))
+def create_app(server: Server, seen: Sequence[Seen] = ()) -> ASGIApp:
+    """The ASGI application that granian runs; `server` is entered at start-up and left at shutdown.
+
+    `seen` is told of each request.
+    """
+    return Edge(create_routes(server), seen)
 
 
 def create_routes(server: Server, more: Sequence[HTTPRouteHandler] = ()) -> Litestar:

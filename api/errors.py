@@ -14,6 +14,7 @@ from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException
 
 from adapters.unavailable import Unavailable
+from api.cors import route_of
 from api.web.pages import Pages
 from domain.events import Forbidden as NotAllowed
 from domain.events import NotFound as Absent
@@ -186,18 +187,18 @@ def handlers(pages: Pages) -> dict[int | type[Exception], Handler]:
         return answer(request, NotFound() if isinstance(error, Absent) else Invalid(error.reason))
 
     def unavailable(request: Request[Any, Any, Any], error: Unavailable) -> Response[bytes]:
-        log.warning("unavailable: %s %s: %s", request.method, request.scope["path"], error)
+        log.warning("unavailable: %s %s: %s", request.method, route_of(request.scope), error)
         return answer(request, _temporary(error.retry_after_s))
 
     def behind(request: Request[Any, Any, Any], error: FactsBehind | Conflict) -> Response[bytes]:
-        log.warning("behind: %s %s: %r", request.method, request.scope["path"], error)
+        log.warning("behind: %s %s: %r", request.method, route_of(request.scope), error)
         return answer(request, _temporary(RETRY_SOON_S))
 
     def framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
         return answer(request, _translated(error, request.scope["path"]))
 
     def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-        log.error("unexpected: %s %s", request.method, request.scope["path"], exc_info=error)
+        log.error("unexpected: %s %s", request.method, route_of(request.scope), exc_info=error)
         return answer(request, _internal())
 
     return {

@@ -12,6 +12,7 @@ from granian.server.embed import Server as Granian
 
 from adapters.config import Settings, SettingsError, load_settings
 from adapters.first_start import attached
+from adapters.request_lines import RequestLines, request_lines
 from adapters.wiring import Server
 from api.app import create_app
 
@@ -28,7 +29,7 @@ def serve() -> None:
     """
     settings = attached(load_settings(os.environ))
     check_port(settings)
-    uvloop.run(_serve(settings))
+    uvloop.run(_serve(settings, request_lines(os.environ)))
 
 
 def check_port(settings: Settings) -> None:
@@ -48,9 +49,9 @@ def check_port(settings: Settings) -> None:
             ) from error
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, lines: RequestLines) -> None:
     granian = Granian(
-        create_app(Server(settings)),
+        create_app(Server(settings), [lines.add]),
         address=settings.bind,
         port=settings.port,
         interface=Interfaces.ASGI,
@@ -64,6 +65,9 @@ async def _serve(settings: Settings) -> None:
         loop.add_signal_handler(number, granian.stop)
     where = f"[{settings.bind}]" if ":" in settings.bind else settings.bind
     log.info("listening on %s:%d", where, settings.port)
-    await granian.serve()
+    try:
+        await granian.serve()
+    finally:
+        lines.write()
     if not granian.interrupt_signal:
         raise SystemExit("daybook: The web server ended before it was told to.")

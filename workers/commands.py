@@ -5,13 +5,14 @@ and name it in COMMANDS; a cyclopts `App` there gives a group such as `daybook l
 """
 
 import importlib.metadata
-import logging
+import os
 import sys
 
 from cyclopts import App
 
 from adapters.config import SettingsError
 from adapters.embedded.processes import EmbeddedError
+from adapters.logs import Masker, secrets_of, set_up
 from adapters.postgres.migrate import MigrationError
 from domain.events import Refused
 from workers.preflight import NotReady
@@ -33,7 +34,7 @@ COMMANDS = (
 )
 
 # What an operator can mend: one sentence says it, a traceback would hide it.
-SAID_IN_A_SENTENCE = (SettingsError, EmbeddedError, MigrationError, NotReady, Refused)
+SAID_IN_A_SENTENCE = (SettingsError, EmbeddedError, MigrationError, NotReady)
 
 
 def make_app() -> App:
@@ -50,9 +51,11 @@ def make_app() -> App:
 
 def run() -> None:
     """Run the command that the command line names; exits 1 with one sentence for what an operator can mend."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("daybook").setLevel(logging.INFO)
     try:
+        set_up(os.environ)
         make_app()()
-    except SAID_IN_A_SENTENCE as error:
+    except Refused as error:
         sys.exit(f"daybook: {error}")
+    except SAID_IN_A_SENTENCE as error:
+        # What a driver says of a URL may quote it.
+        sys.exit(f"daybook: {Masker(secrets_of(os.environ))(str(error))}")

@@ -1,6 +1,7 @@
 """`daybook up`: the whole instance on one machine, from nothing to an address that answers."""
 
 import http.client
+import logging
 import os
 import shlex
 import signal
@@ -12,19 +13,22 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from adapters.config import Settings, host_of, is_loopback
+from adapters.config import JSON, Settings, host_of, is_loopback
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.processes import EmbeddedError
 from adapters.embedded.valkey import EmbeddedValkey, why_silent
+from adapters.logs import form_of
 from adapters.master_key import load_master_key
 from workers.preflight import check_platform, check_port, only_one
-from workers.supervisor import Command, Part, Stopped, Supervisor, reap_strangers
+from workers.supervisor import Command, Part, Say, Stopped, Supervisor, reap_strangers
 
 ANSWER_TIMEOUT_S = 60.0
 ANSWER_PATIENCE_S = 5.0
 POLL_S = 0.1
 RESTARTS_BEFORE_FIRST_ANSWER_MAX = 3
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (an address to replace, not to bind)
+
+_log = logging.getLogger("daybook.up")
 
 
 class FirstAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +53,9 @@ def up(settings: Settings, environ: Mapping[str, str], prepare: Prepare, console
         check_port(settings, patient=left_behind)
         load_master_key(settings)  # made before the database that depends on it
         services = _services(settings)
-        supervisor = Supervisor(services, lambda text: _warn(console, text))
-        _look_at_redis(settings, console)
+        say = _saying(environ, console)
+        supervisor = Supervisor(services, say)
+        _look_at_redis(settings, say)
         with supervisor.signals():
             try:
                 _run(supervisor, settings, environ, prepare, console)
@@ -80,17 +85,19 @@ def _services(settings: Settings) -> list[Part]:
     return [*postgres, *valkey]
 
 
-def _look_at_redis(settings: Settings, console: Console) -> None:
+def _look_at_redis(settings: Settings, say: Say) -> None:
     if settings.redis_url is not None and (why := why_silent(settings.redis_url)) is not None:
-        _warn(
-            console,
+        say(
             f"The server that REDIS_URL names does not answer ({why.rstrip('.')}): until it does, what each client "
             "wrote last is not remembered, so that reads may wait, nor what it asked for under an Idempotency-Key.",
         )
 
 
-def _warn(console: Console, text: str) -> None:
-    console.print(text, style="yellow", markup=False, soft_wrap=True)
+def _saying(environ: Mapping[str, str], console: Console) -> Say:
+    """How to tell of what happens meanwhile: to whoever looks on, or as a line of the log where programs read it."""
+    if form_of(environ, sys.stderr) == JSON:
+        return _log.warning
+    return lambda text: console.print(text, style="yellow", markup=False, soft_wrap=True)
 
 
 def _run(

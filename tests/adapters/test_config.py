@@ -63,6 +63,7 @@ def test_proxies_are_trusted_by_address_or_network_and_none_by_default() -> None
         ("DAYBOOK_DOMAIN", "https://social.example", "a host name such as"),
         ("DAYBOOK_DOMAIN", "social.example:99999", "from 1 to 65535"),
         ("DAYBOOK_BIND", "localhost", "an IP address"),
+        ("DATABASE_URL", "postgresql://root:se@secret/x@db/x", "write %40 for @"),
         ("DATABASE_URL", "mysql://root:secret@db/x", "begins with postgresql://"),
         ("REDIS_URL", "localhost:6379", "begins with redis://"),
         ("DAYBOOK_NAME_MAP", "a.test=10.0.0.1:3001", "not a loopback address"),

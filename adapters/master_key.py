@@ -6,6 +6,7 @@ from adapters.config import Settings, SettingsError, kept_from_us
 from adapters.embedded.places import read_or_make_secret
 
 KEY_BYTES = 32
+NAME = "master.key"
 
 
 def load_master_key(settings: Settings) -> bytes:
@@ -16,19 +17,27 @@ def load_master_key(settings: Settings) -> bytes:
     of what is in it.
     """
     if settings.master_key is not None:
-        return _decoded(settings.master_key, "DAYBOOK_MASTER_KEY")
-    path = settings.data / "master.key"
+        return decoded(settings.master_key, "DAYBOOK_MASTER_KEY")
+    path = settings.data / NAME
     try:
         if not path.exists() and (settings.data / "postgres" / "PG_VERSION").exists():
             raise SettingsError(f"{path} is gone, and without it the log can't be read: put it back from your copy.")
-        return _decoded(read_or_make_secret(path), str(path))
+        return decoded(read_or_make_secret(path), str(path))
     except UnicodeDecodeError as error:
         raise _misshapen(str(path)) from error
     except PermissionError as error:
         raise kept_from_us(error) from error
 
 
-def _decoded(text: str, where: str) -> bytes:
+def master_key_if_any(settings: Settings) -> bytes | None:
+    """The master key that is there; None where `load_master_key` would make one or miss one. Raises SettingsError."""
+    if settings.master_key is None and not (settings.data / NAME).exists():
+        return None
+    return load_master_key(settings)
+
+
+def decoded(text: str, where: str) -> bytes:
+    """The key that a text holds, in hexadecimal or base64. Raises SettingsError naming `where` it stands."""
     text = text.strip()
     try:
         key = bytes.fromhex(text) if len(text) == 2 * KEY_BYTES else base64.b64decode(text, validate=True)

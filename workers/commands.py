@@ -30,6 +30,8 @@ COMMANDS = (
     ("migrate", "workers.commands_run:migrate", "Bring the database up to date, as its owner."),
     ("account", "workers.commands_account:app", "Make accounts, and give them new passwords."),
     ("log", "workers.commands_log:app", "Show what happened, event by event."),
+    ("backup", "workers.commands_backup:app", "Copy what can't be worked out anew; prove that it can be restored."),
+    ("restore", "workers.commands_restore:restore", "Put a backup back, into an empty database and data folder."),
     ("replay", "workers.commands_replay:replay", "Work the read models out anew, compare, switch, drop the old ones."),
 )
 

@@ -5,6 +5,7 @@ Read models are not migrated: a projection whose code changed is built anew in t
 """
 
 import hashlib
+from collections.abc import Mapping
 from importlib.resources import files
 
 import psycopg
@@ -13,6 +14,7 @@ from psycopg import sql
 from adapters.postgres import generations
 
 LOCK = 0x6461_7962_6F6F_6B
+_APPLIED = "CREATE TABLE IF NOT EXISTS public.daybook_migrations (name text PRIMARY KEY, checksum text NOT NULL)"
 
 
 class MigrationError(Exception):
@@ -36,27 +38,41 @@ def apply_migrations(owner: psycopg.Connection, app_role: str, app_password: str
         owner.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
         if app_password is not None:
             _ensure_role(owner, app_role, app_password)
-        owner.execute(
-            "CREATE TABLE IF NOT EXISTS public.daybook_migrations (name text PRIMARY KEY, checksum text NOT NULL)"
-        )
+        owner.execute(_APPLIED)
         applied = dict(owner.execute("SELECT name, checksum FROM public.daybook_migrations").fetchall())
         available = migrations()
         _check(applied, available)
         fresh = [name for name in available if name not in applied]
         for name in fresh:
-            owner.execute(available[name].encode())
-            owner.execute(
-                "INSERT INTO public.daybook_migrations (name, checksum) VALUES (%s, %s)",
-                [name, checksum(available[name])],
-            )
+            _apply(owner, name, available[name])
         _grant(owner, app_role)
         return fresh
+
+
+def lay_out(owner: psycopg.Connection, wanted: Mapping[str, str]) -> None:
+    """Give an empty database the schema that it had once these migrations (name to checksum) had run. Never commits.
+
+    Rights and later migrations are left to `apply_migrations`. Raises MigrationError when one of them is not ours.
+    """
+    available = migrations()
+    _check(dict(wanted), available)
+    owner.execute(_APPLIED)
+    for name in sorted(wanted):
+        _apply(owner, name, available[name])
 
 
 def may_create_roles(owner: psycopg.Connection) -> bool:
     """Whether this login may make the second role."""
     row = owner.execute("SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
     return bool(row and row[0])
+
+
+def _apply(owner: psycopg.Connection, name: str, text: str) -> None:
+    owner.execute(text.encode())
+    owner.execute(
+        "INSERT INTO public.daybook_migrations (name, checksum) VALUES (%s, %s)",
+        [name, checksum(text)],
+    )
 
 
 def _ensure_role(owner: psycopg.Connection, role: str, password: str) -> None:

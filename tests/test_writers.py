@@ -61,3 +61,15 @@ def test_nothing_else_names_the_logs_function_or_writes_its_table() -> None:
             name = str(path.relative_to(ROOT))
             assert "INSERT INTO log." not in text, name
             assert "log.append(" not in text.replace("_log.append(", "") or name == "adapters/postgres/writer.py", name
+
+
+def test_only_a_restore_puts_back_what_stood_in_the_log_and_only_into_an_empty_database() -> None:
+    users = {
+        str(path.relative_to(ROOT))
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if "copy_in(" in path.read_text()
+    }
+    assert users == {"adapters/backup/tables.py", "adapters/backup/restoring.py"}
+    text = (ROOT / "adapters/backup/restoring.py").read_text()
+    assert text.index("_refuse_used(owner)") < text.index("_fill(owner, folder")

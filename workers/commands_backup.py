@@ -56,6 +56,7 @@ def backup(
         Say what would be written, and write nothing.
     """
     console = console_of()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder, apart = _placed(folder, keys)
     try:
         settings = as_founded(attached(load_settings(os.environ)))

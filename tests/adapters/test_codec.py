@@ -1,6 +1,8 @@
 """The envelope: nobody opens an event without its key, under another stream or topic, or after a change."""
 
+import base64
 import os
+from hashlib import sha256
 
 import msgspec
 import pytest
@@ -9,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.codec import EVENT_BYTES_MAX, FORMAT, KEY_BYTES, NONCE_BYTES, Codec, Pepper, Unreadable
+from adapters.codec import EVENT_BYTES_MAX, FORMAT, KEY_BYTES, NONCE_BYTES, WORDS, Codec, Pepper, Unreadable
 from domain.activity import ActivityReceived, Evidence
 from domain.follow import FollowRequested
 from tests.database import MASTER_KEY
@@ -18,6 +20,33 @@ from tests.domain.deciding import NOW
 STREAM = "follow:1:2"
 EVENT = FollowRequested(follower=1, followee=2, request="r")
 codec = Codec(MASTER_KEY)
+
+
+# An event as each format sealed it, and its wrapped key: base64. They must open for ever.
+SEALED = {
+    1: (
+        "ASw2VuXfZOs/cnMQ3o60YYy4szAQVWcJVgrypEv5DGSOwfoNrQk7WlPKh85o5uD4MYi/FNseM7J2ZXcrorAHkoA2b3szfe4ZL9Es6HQGMcDY"
+        "E7q89xr8qofq1V3Rl89LH56quEcKMOKZcBTd91DaE35puumepiVMn7DUZPCmPKk=",
+        "Tp5sxz4DLZ5ot/Paor7POvjjLRVyzvvuHPco3ivipE8aHVb1xEU0FYooyL34UNF8iSePUyitHT3yvq2+",
+    ),
+    2: (
+        "AmPrPTXtcRkWr+G+OuW86OWEt/R09Rf8AifW/fA4i8ZSGFt9wafndAldArCY6uRMMXM6uQdZhWpOjiJxaHtyXsGiMNmHll+EiIZRZ1FmVXsV"
+        "GZi8ksgQ3MYTXutzJUluVMhzArAUnCii9aY=",
+        "74Yuzrh7T5zZZoT9/QjO1QM5UhXaXo+WJ2cSyRWJDZJBiRLgsNSkmsj0+SnIe7aa6FBuYm7wNl8UU/80",
+    ),
+}
+
+
+@pytest.mark.parametrize("version", SEALED)
+def test_what_was_ever_sealed_opens(version: int) -> None:
+    state, key = map(base64.b64decode, SEALED[version])
+    assert state[0] == version
+    asked = FollowRequested(follower=1, followee=2, request="https://there.example/users/ann#follows/1")
+    assert codec.open(STREAM, "follow.requested", state, key) == asked
+
+
+def test_the_words_that_events_were_sealed_with_are_as_they_were() -> None:
+    assert sha256(WORDS.read_bytes()).hexdigest() == "d39fa74e0135257d4c286aaf58c007c727341bbeb92f21487bf2b621c85570b2"
 
 
 @given(st.binary(max_size=3000))

@@ -11,7 +11,7 @@ from domain.post import PostPublished
 from projections.fact import Fact
 from projections.rule import Projection, Row, on
 from projections.status_queries import Listing
-from projections.visibility import viewer_follows
+from projections.visibility import may_be_met, viewer_averse_to, viewer_follows
 
 TABLES = """
 -- `via` says how it came ('self': one's own; 'follow': by following `cause`; 'boost': boosted by `cause`),
@@ -59,11 +59,49 @@ RULES = (
 PROJECTION = Projection("home", TABLES, {"home": "owner, entry, via, cause"}, RULES)
 
 
+# What one boost or post of the home has to be for a later boost of the same post to be folded into it.
+_HOLDS: LiteralString = """(h.via = 'self' OR (:followed AND (h.via <> 'boost' OR (
+    SELECT w.reblogs FROM follow_wishes w
+    WHERE w.follower = %(viewer)s::bigint AND w.followee = h.cause) IS NOT FALSE)))""".replace(
+    ":followed", viewer_follows("h.cause")
+)
+_IS_IN_HOME: LiteralString = """
+    (SELECT true FROM home h WHERE h.owner = %(viewer)s::bigint AND h.entry = :status AND :holds LIMIT 1)
+    """.replace(":holds", _HOLDS)
+_ANSWERS_NO_STRANGER: LiteralString = """(
+    :s.in_reply_to_uri IS NULL OR :s.account = %(viewer)s::bigint
+    OR :s.in_reply_to_account IN (:s.account, %(viewer)s::bigint)
+    OR :followed)""".replace(":followed", viewer_follows(":s.in_reply_to_account"))
+
+# Ids are times: their first 48 bits count milliseconds. Of a post that everybody boosts no more is looked through.
+_FOLDED_WITHIN: LiteralString = "(12 * 3600 * 1000::bigint << 16)"
+_LOOKED_BACK_MAX: LiteralString = "40"
+_BEFORE: LiteralString = """
+    ((SELECT true FROM statuses p WHERE p.id = s.reblog_of AND p.id < s.id AND p.id > s.id - :span
+        AND :p_in_home AND :p_shows)
+    OR (SELECT true FROM (
+            SELECT o.id, o.account FROM statuses o
+            WHERE o.reblog_of = s.reblog_of AND o.id < s.id AND o.id > s.id - :span AND o.deleted IS NULL
+            ORDER BY o.id DESC LIMIT :most) other
+        WHERE :other_in_home AND :other_met AND :other_averse IS NULL LIMIT 1))"""
+# True when a boost is not the first that shows of its post; what comes before it decides, so pages agree on it.
+_SHOWN_BEFORE: LiteralString = (
+    _BEFORE.replace(":p_in_home", _IS_IN_HOME.replace(":status", "p.id"))
+    .replace(":p_shows", _ANSWERS_NO_STRANGER.replace(":s", "p"))
+    .replace(":other_in_home", _IS_IN_HOME.replace(":status", "other.id"))
+    .replace(":other_met", may_be_met("other.account"))
+    .replace(":other_averse", viewer_averse_to("other.account"))
+    .replace(":span", _FOLDED_WITHIN)
+    .replace(":most", _LOOKED_BACK_MAX)
+)
+
+
 def home_of(owner: int) -> Listing:
     """What shows in somebody's home today: an entry with a cause that holds, unless it answers a stranger.
 
     Answers show when they are the owner's, or go to the owner, to their own author, or to someone the owner follows
-    now (Mastodon: the home feed's filter of replies). Boosts show unless the owner wants none of the booster's.
+    now (Mastodon: the home feed's filter of replies). Boosts show unless the owner wants none of the booster's, or the
+    home shows the same post, or an earlier boost of it, from the twelve hours before (Mastodon: from the 40 entries).
     """
     return Listing(
         scan="""
@@ -71,13 +109,9 @@ def home_of(owner: int) -> Listing:
             WHERE owner = %(viewer)s::bigint AND entry < %(below)s::bigint AND entry > %(above)s::bigint""",
         values={"viewer": owner},
         candidates="""
-            SELECT DISTINCT ON (entry) entry FROM scanned h
-            WHERE h.via = 'self' OR (:followed AND (h.via <> 'boost' OR (
-                SELECT w.reblogs FROM follow_wishes w
-                WHERE w.follower = %(viewer)s::bigint AND w.followee = h.cause) IS NOT FALSE))
-            ORDER BY entry :order""".replace(":followed", viewer_follows("h.cause")),
-        where="""(
-            s.in_reply_to_uri IS NULL OR s.account = %(viewer)s::bigint
-            OR s.in_reply_to_account IN (s.account, %(viewer)s::bigint)
-            OR :followed)""".replace(":followed", viewer_follows("s.in_reply_to_account")),
+            SELECT DISTINCT ON (entry) entry FROM scanned h WHERE :holds
+            ORDER BY entry :order""".replace(":holds", _HOLDS),
+        where="(s.reblog_of IS NULL OR :shown_before IS NOT TRUE) AND :answers_no_stranger".replace(
+            ":shown_before", _SHOWN_BEFORE
+        ).replace(":answers_no_stranger", _ANSWERS_NO_STRANGER.replace(":s", "s")),
     )

@@ -136,6 +136,21 @@ class Replay:
             tuple(Compared(table, live_rows[table], live[table], rows[table], replayed[table]) for table in KEYS),
         )
 
+    @contextmanager
+    def side_by_side(self, progress: Progress) -> Generator[psycopg.Connection]:
+        """A connection in whose snapshot both generations stand at the very same position, for as long as it is open.
+
+        The live projector waits only until the snapshot is taken.
+        """
+        assert self.new is not None, "begun before"
+        with self._connect() as snapshot:
+            snapshot.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            with snapshot.transaction():
+                with self._owner.transaction():
+                    self._project_to(generations.hold(self._owner, self.old), progress)
+                    snapshot.execute("SELECT pg_current_snapshot()")
+                yield snapshot
+
     def switch(self, progress: Progress) -> None:
         """Catch up to the head, then make the new generation the one that is read.
 
@@ -146,9 +161,7 @@ class Replay:
         while self._step(None):
             progress(self._projector.position(), self._tail.head())
         with self._owner.transaction():
-            lock = sql.SQL("SELECT notification_id FROM {}.checkpoint FOR UPDATE")
-            row = self._owner.execute(lock.format(sql.Identifier(self.old.schema))).fetchone()
-            self._project_to(row[0] if row else 0, progress)
+            self._project_to(generations.hold(self._owner, self.old), progress)
             self._let_go()
             generations.switch(self._owner, self.new)
         self.new = None

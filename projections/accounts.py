@@ -11,6 +11,7 @@ from typing import LiteralString, NamedTuple
 import msgspec
 
 from domain.account import AccountDeleted, AccountMoved, AccountRegistered, Profile, ProfileChanged
+from projections.because import Because, at
 from projections.fact import Fact
 from projections.query import Query
 from projections.rendering import acct_of, identity_json, mention_json, profile_json
@@ -160,11 +161,39 @@ RULES = (
     ),
 )
 
+_FOLLOWS: LiteralString = (
+    "SELECT f.since FROM follows f WHERE f.:side = d.account AND f.stage = 'following' AND f.until IS NULL"
+)
+_WRITTEN: LiteralString = "SELECT s.published FROM statuses s WHERE s.account = d.account"
+
 PROJECTION = Projection(
     "accounts",
     TABLES,
     {"accounts": "id", "account_revisions": "account, position, n", "account_counts": "account"},
     RULES,
+    {
+        "accounts": at(
+            "since",
+            profile="position",
+            locked="position",
+            also_known_as="position",
+            position="position",
+            n="position",
+            deleted="deleted",
+            moved_to="moved",
+            moved="moved",
+        ),
+        "account_revisions": at("position"),
+        "account_counts": Because(
+            "SELECT a.since FROM accounts a WHERE a.id = d.account",
+            {
+                "followers": _FOLLOWS.replace(":side", "followee"),
+                "following": _FOLLOWS.replace(":side", "follower"),
+                "statuses": _WRITTEN + " AND s.deleted IS NULL AND s.visibility <> 'direct'",
+                "last_status_at": _WRITTEN,
+            },
+        ),
+    },
 )
 
 

@@ -30,7 +30,9 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("blocks", TABLES, {"blocks": toggles.key("blocker", "blocked")}, RULES)
+PROJECTION = Projection(
+    "blocks", TABLES, {"blocks": toggles.key("blocker", "blocked")}, RULES, {"blocks": toggles.BECAUSE}
+)
 
 # As a scalar question: whoever asks for a page has it looked up once a row.
 _BLOCKS: LiteralString = (

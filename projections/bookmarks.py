@@ -32,7 +32,9 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("bookmarks", TABLES, {"bookmarks": toggles.key("account", "status")}, RULES)
+PROJECTION = Projection(
+    "bookmarks", TABLES, {"bookmarks": toggles.key("account", "status")}, RULES, {"bookmarks": toggles.BECAUSE}
+)
 
 
 def bookmarks_of(account: int) -> Listing:

@@ -1,5 +1,7 @@
 """The one list of projections, in the order in which their rules run: what others read comes first."""
 
+from functools import cache
+
 from projections import (
     accounts,
     actor_documents,
@@ -24,7 +26,7 @@ from projections import (
 from projections.rule import Projection
 
 PROJECTIONS: tuple[Projection, ...] = (
-    Projection("interpretation", interpretation.TABLES, {t: ", ".join(k) for t, k in interpretation.KEYS.items()}),
+    interpretation.PROJECTION,
     accounts.PROJECTION,
     recipients.PROJECTION,
     follows.PROJECTION,
@@ -45,4 +47,17 @@ PROJECTIONS: tuple[Projection, ...] = (
     finding.PROJECTION,
 )
 
+BECAUSE = {table: why for projection in PROJECTIONS for table, why in projection.because.items()}
 KEYS = {table: key for projection in PROJECTIONS for table, key in projection.keys.items()}
+
+
+@cache
+def kinds_behind(table: str) -> frozenset[str]:
+    """The kinds of facts that rules make this table's rows of; none for what interpretation keeps itself."""
+    return frozenset(
+        topic
+        for projection in PROJECTIONS
+        for rule in projection.rules
+        if any(table in rule.written(number) for number in range(len(rule.sql)))
+        for topic in rule.topics
+    )

@@ -26,7 +26,13 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("conversations", TABLES, {"conversation_mutes": toggles.key("account", "conversation")}, RULES)
+PROJECTION = Projection(
+    "conversations",
+    TABLES,
+    {"conversation_mutes": toggles.key("account", "conversation")},
+    RULES,
+    {"conversation_mutes": toggles.BECAUSE},
+)
 
 # How far up a thread is looked for what is muted; threads are deeper only when somebody makes them so.
 _HEIGHT_MAX: LiteralString = "200"

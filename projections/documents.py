@@ -14,6 +14,7 @@ import msgspec
 
 from domain.post import PostEdited, PostPublished
 from domain.words import text_of_html, words_of
+from projections.because import at
 from projections.fact import Fact
 from projections.query import Query
 from projections.rule import Projection, Row, on
@@ -90,7 +91,7 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("documents", TABLES, {"documents": "status"}, RULES)
+PROJECTION = Projection("documents", TABLES, {"documents": "status"}, RULES, {"documents": at("position")})
 
 _FOUND: LiteralString = """
     WITH hit AS (

@@ -73,7 +73,9 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("favourites", TABLES, {"favourites": toggles.key("account", "status")}, RULES)
+PROJECTION = Projection(
+    "favourites", TABLES, {"favourites": toggles.key("account", "status")}, RULES, {"favourites": toggles.BECAUSE}
+)
 
 
 def favourites_of(account: int) -> Listing:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, LiteralString
 
 from domain.account import AccountRegistered, ProfileChanged
+from projections.because import at
 from projections.fact import Fact
 from projections.query import Query
 from projections.rule import Projection, Row, on
@@ -57,7 +58,9 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("finding", TABLES, {"account_words": "account, position, n, word"}, RULES)
+PROJECTION = Projection(
+    "finding", TABLES, {"account_words": "account, position, n, word"}, RULES, {"account_words": at("position")}
+)
 
 # Every word that is sought begins a word of the profile of today.
 _BY_NAME: LiteralString = """

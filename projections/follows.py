@@ -9,6 +9,7 @@ from typing import LiteralString
 
 from domain.account import AccountDeleted
 from domain.follow import FollowAccepted, FollowAdjusted, FollowEnded, FollowRejected, FollowRequested
+from projections.because import at
 from projections.fact import Fact
 from projections.query import Query
 from projections.rendering import json_text
@@ -199,6 +200,7 @@ PROJECTION = Projection(
         "follow_wishes": "follower, followee",
     },
     RULES,
+    {"follow_turns": at("position"), "follows": at("since", until="until"), "follow_wishes": at("position")},
 )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import LiteralString
 
 from domain.post import PostPublished
+from projections.because import at
 from projections.fact import Fact
 from projections.rule import Projection, Row, on
 from projections.status_queries import Listing
@@ -56,7 +57,7 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("home", TABLES, {"home": "owner, entry, via, cause"}, RULES)
+PROJECTION = Projection("home", TABLES, {"home": "owner, entry, via, cause"}, RULES, {"home": at("position")})
 
 
 # What one boost or post of the home has to be for a later boost of the same post to be folded into it.

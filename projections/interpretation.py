@@ -9,7 +9,9 @@ none, is poison), as its claim, since when. Every row depends on the log and its
 
 from datetime import datetime
 
+from projections.because import Because, at, facts
 from projections.query import Query
+from projections.rule import Projection
 
 TABLES = """
 CREATE TABLE facts (
@@ -90,6 +92,17 @@ CREATE INDEX parked_since ON parked (since, received_at_position) WHERE waits_fo
 CREATE INDEX parked_brings ON parked (brings) WHERE brings IS NOT NULL;
 """
 
+_BY_KIND = """
+    f.actor = d.actor AND f.object = d.object AND f.kind = ANY (CASE d.kind
+        WHEN 'favourite' THEN ARRAY['post.favourited', 'post.unfavourited']
+        WHEN 'boost' THEN ARRAY['post.boosted', 'post.unboosted']
+        WHEN 'block' THEN ARRAY['account.blocked', 'account.unblocked']
+        ELSE ARRAY['post.pinned', 'post.unpinned'] END)"""
+
+_OF_PAIR = """
+    starts_with(f.kind, 'follow.') AND ((f.actor = d.follower AND f.object = d.followee)
+        OR (f.actor = d.followee AND f.object = d.follower))"""
+
 KEYS: dict[str, tuple[str, ...]] = {
     "facts": ("position", "n"),
     "known": ("uri",),
@@ -101,6 +114,33 @@ KEYS: dict[str, tuple[str, ...]] = {
     "parked": ("received_at_position",),
 }
 """Each table's key: the order in which its rows are digested."""
+
+PROJECTION = Projection(
+    "interpretation",
+    TABLES,
+    {table: ", ".join(key) for table, key in KEYS.items()},
+    (),
+    {
+        "facts": at("position", "received_at_position"),
+        "known": Because(
+            "SELECT d.since",
+            {
+                "gone": facts("f.object = d.id AND f.kind = 'post.deleted'"),
+                "updated": facts("f.object = d.id AND f.kind IN ('post.published', 'post.edited')"),
+                "delivered": facts("f.object = d.id AND f.kind = 'post.published'"),
+                "object": facts("f.actor = d.id AND f.kind = 'account.moved'"),
+            },
+        ),
+        "tombs": Because(
+            "SELECT f.position FROM facts f WHERE f.actor = d.signer AND f.kind = 'post.deleted' AND f.object IS NULL"
+        ),
+        "departed": Because("SELECT f.position FROM facts f WHERE f.actor = d.account AND f.kind = 'account.deleted'"),
+        "relations": Because(facts(_OF_PAIR)),
+        "toggles": Because(facts(_BY_KIND)),
+        "said": Because(facts("f.object = d.account AND f.kind IN ('account.registered', 'account.profile_changed')")),
+        "parked": at("received_at_position"),
+    },
+)
 
 
 def waiting_since(before: datetime, most: int) -> Query:

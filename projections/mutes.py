@@ -42,7 +42,7 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("mutes", TABLES, {"mutes": toggles.key("muter", "muted")}, RULES)
+PROJECTION = Projection("mutes", TABLES, {"mutes": toggles.key("muter", "muted")}, RULES, {"mutes": toggles.BECAUSE})
 
 # As a scalar question: whoever asks for a page has it looked up once a row.
 _MUTES: LiteralString = (

@@ -17,6 +17,7 @@ from domain.favourite import PostFavourited
 from domain.follow import FollowAccepted, FollowRequested
 from domain.notification import NotificationDismissed, NotificationsCleared
 from domain.post import PostEdited, PostPublished
+from projections.because import Because, facts
 from projections.fact import Fact
 from projections.rendering import api_time
 from projections.rule import Projection, Row, on
@@ -191,4 +192,9 @@ PROJECTION = Projection(
     TABLES,
     {"notifications": "owner, id", "notifications_cleared": "owner", "notifications_dismissed": "owner, id"},
     RULES,
+    {
+        "notifications": Because("SELECT d.id >> 20"),
+        "notifications_cleared": Because(facts("f.actor = d.owner AND f.kind = 'notifications.cleared'")),
+        "notifications_dismissed": Because(facts("f.actor = d.owner AND f.kind = 'notification.dismissed'")),
+    },
 )

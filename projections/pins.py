@@ -26,7 +26,7 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("pins", TABLES, {"pins": toggles.key("account", "status")}, RULES)
+PROJECTION = Projection("pins", TABLES, {"pins": toggles.key("account", "status")}, RULES, {"pins": toggles.BECAUSE})
 
 
 def pinned_by(account: int, viewer: int | None) -> Listing:

@@ -7,6 +7,7 @@ they have left by now, and whoever came later does not.
 from collections.abc import Iterable, Sequence
 
 from domain.account import AccountRegistered, ProfileChanged
+from projections.because import at
 from projections.fact import Fact
 from projections.query import Query
 from projections.rule import Projection, Row, on
@@ -51,7 +52,7 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("recipients", TABLES, {"endpoints": "account"}, RULES)
+PROJECTION = Projection("recipients", TABLES, {"endpoints": "account"}, RULES, {"endpoints": at("position")})
 
 
 def inboxes_of_followers(account: int, position: int) -> Query:

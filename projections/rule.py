@@ -5,15 +5,18 @@ depend on facts and positions alone, however they were batched: rows go in under
 what toggles is recomputed from all its turns.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, LiteralString
 
 import msgspec
 
 from domain.events import Event, topic_of
+from projections.because import Because
 from projections.fact import Fact
 
 Row = tuple[Any, ...]
+_WRITTEN = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM) (?!SET\b)(\w+)")
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -35,14 +38,22 @@ class Rule(msgspec.Struct, frozen=True):
             return f"WITH {fact}, {body.removeprefix('WITH')}"
         return f"WITH {fact} {body}"
 
+    def written(self, number: int) -> frozenset[str]:
+        """The tables that this statement writes."""
+        return frozenset(_WRITTEN.findall(self.sql[number]))
+
 
 class Projection(msgspec.Struct, frozen=True):
-    """A read model: its tables (DDL, without schema), the key of each (for digests), its rules in order."""
+    """A read model: its tables (DDL, without schema), the key of each (for digests), its rules in order.
+
+    `because` says of each table how a row of it finds the events behind it.
+    """
 
     name: str
     tables: LiteralString
     keys: dict[str, str]
     rules: tuple[Rule, ...] = ()
+    because: dict[str, Because] = {}
 
 
 def on(

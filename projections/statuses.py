@@ -9,6 +9,7 @@ from typing import LiteralString
 
 from domain.account import AccountDeleted
 from domain.post import PostDeleted, PostEdited, PostPublished
+from projections.because import at
 from projections.fact import Fact
 from projections.rendering import revision_json, status_json
 from projections.rule import Projection, Row, on
@@ -250,9 +251,28 @@ RULES = (
     ),
 )
 
+_PARENT: LiteralString = """
+    SELECT unnest(ARRAY[d.published, p.published, p.deleted]) FROM statuses p WHERE p.uri = d.in_reply_to_uri"""
+
 PROJECTION = Projection(
     "statuses",
     TABLES,
     {"statuses": "id", "status_revisions": "status, position, n", "audience": "status, account"},
     RULES,
+    {
+        "statuses": at(
+            "published",
+            deleted="deleted",
+            revision="revision",
+            revision_n="revision",
+            has_media="revision",
+            in_reply_to=_PARENT,
+            in_reply_to_account=_PARENT,
+            replies="SELECT r.published FROM statuses r WHERE r.in_reply_to_uri = d.uri AND r.counted",
+            favourites="SELECT v.since FROM favourites v WHERE v.status = d.id AND v.until IS NULL",
+            reblogs="SELECT b.published FROM statuses b WHERE b.reblog_of = d.id AND b.deleted IS NULL",
+        ),
+        "status_revisions": at("position"),
+        "audience": at("since"),
+    },
 )

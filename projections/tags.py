@@ -9,6 +9,7 @@ from typing import LiteralString, NamedTuple
 
 from domain.post import PostEdited, PostPublished
 from domain.text import hashtag_key
+from projections.because import Because, at
 from projections.fact import Fact
 from projections.query import Query
 from projections.rule import Projection, Row, on
@@ -70,7 +71,16 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("tags", TABLES, {"tagged": "status, position, n, tag", "tags": "tag"}, RULES)
+PROJECTION = Projection(
+    "tags",
+    TABLES,
+    {"tagged": "status, position, n, tag", "tags": "tag"},
+    RULES,
+    {
+        "tagged": at("position"),
+        "tags": Because("SELECT t.position FROM tagged t WHERE t.tag = d.tag ORDER BY t.position, t.n LIMIT 1"),
+    },
+)
 
 # The newest of each tag, so that no more is read of a popular one than is shown.
 _SCAN: LiteralString = """

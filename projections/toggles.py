@@ -7,6 +7,8 @@ must look up, and it makes no difference whether on, off and on came in one batc
 
 from typing import LiteralString
 
+from projections.because import at
+
 _TABLE: LiteralString = """
 CREATE TABLE :table (
     :left bigint NOT NULL,
@@ -24,6 +26,9 @@ CURSOR: LiteralString = "(since << 20 | n)"
 
 `n` is the place among the facts of one position, of which there are fewer than 2^20.
 """
+
+BECAUSE = at("since", until="until")
+"""Each table of intervals says itself when they began and ended."""
 
 # `kept` goes by the key alone: a fresh table has no statistics, and a join would be planned as a scan of all of it.
 _TURNS: LiteralString = """

@@ -14,11 +14,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from adapters.config import load_settings
+from adapters.codec import Codec
+from adapters.config import Settings, load_settings
+from adapters.differences import decisions_behind, differences
 from adapters.first_start import attached
 from adapters.founded import as_founded
+from adapters.master_key import load_master_key
+from adapters.postgres.reading_log import LogReader
 from adapters.rebuilding import rebuild_lost
 from adapters.replaying import Comparison, Replay, ReplayError, replaying
+from domain.events import Refused
+from workers.differences_shown import MOST, Shown
 from workers.preflight import NotReady
 from workers.up import console_of
 
@@ -31,10 +37,13 @@ def replay(
     *,
     dry_run: Annotated[bool, Parameter(negative=())] = False,
     switch_anyway: Annotated[bool, Parameter(negative=())] = False,
+    most: int = MOST,
+    json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Build the read models anew from the log beside the live ones, compare them, switch to them, drop the old ones.
 
-    Exits 3 without switching when any table differs. The instance may run meanwhile, or only its database.
+    Exits 3 without switching when any table differs, and says which rows do, in what, and which events are behind it.
+    The instance may run meanwhile, or only its database.
 
     Parameters
     ----------
@@ -42,8 +51,14 @@ def replay(
         Compare only: the new ones are dropped again, whatever comes of it.
     switch_anyway
         Switch although tables differ: the new ones are what this code makes of the log.
+    most
+        How many differences of each table to show; all are counted.
+    json
+        Show the differences as one JSON object a line, and all else on standard error.
     """
-    console = console_of()
+    if most < 0:
+        raise Refused(f"--most must not be negative, and {most} is.")
+    console = Console(stderr=True, no_color="NO_COLOR" in os.environ) if json else console_of()
     # Ended politely it cleans up as after Ctrl-C; what a kill leaves is dropped by the next run.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -53,8 +68,9 @@ def replay(
         if made is not None:
             console.print(f"There were none to compare with: generation {made.n} is made of the log, and live.")
             sys.exit(0)
-        with replaying(settings) as run:
-            status = _replay(run, console, dry_run=dry_run, switch_anyway=switch_anyway)
+        with replaying(settings) as run, _reader(settings) as reader:
+            shown = Shown(reader, most=most, as_json=json)
+            status = _replay(run, console, shown, dry_run=dry_run, switch_anyway=switch_anyway)
     except ReplayError as error:
         raise NotReady(str(error)) from error
     except KeyboardInterrupt:
@@ -63,7 +79,18 @@ def replay(
     sys.exit(status)
 
 
-def _replay(run: Replay, console: Console, *, dry_run: bool, switch_anyway: bool) -> int:
+@contextmanager
+def _reader(settings: Settings) -> Generator[LogReader]:
+    """For the words of events: over a connection of its own, as the processes read."""
+    assert settings.database_app_url is not None, "attached"
+    reader = LogReader(settings.database_app_url, Codec(load_master_key(settings)))
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def _replay(run: Replay, console: Console, shown: Shown, *, dry_run: bool, switch_anyway: bool) -> int:
     cost = run.cost()
     console.print(
         f"Replaying {cost.events:,} events beside the live read models (generation {run.old.n}). While both are there, "
@@ -78,6 +105,10 @@ def _replay(run: Replay, console: Console, *, dry_run: bool, switch_anyway: bool
     _show(console, found)
     if found.different:
         console.print(f"Not the same: {', '.join(found.different)}.", highlight=False)
+        with run.side_by_side(_say_nothing) as both:
+            shown.show(differences(both, run.old, made, found.different))
+            if "facts" in found.different:
+                shown.show_decisions(decisions_behind(both, run.old, made))
     if dry_run:
         run.abandon()
         console.print(f"Nothing was switched; generation {made.n} is dropped again.", highlight=False)

@@ -38,13 +38,17 @@ def json_line(entry: Entry, names: Names) -> str:
             parsed = activity_of(entry.event.raw)
             if parsed is not None:
                 del event["raw"]
-        shown["event"] = _plain(event)
+        shown["event"] = plain(event)
         if parsed is not None:
             shown["activity" if isinstance(entry.event, ActivityReceived) else "document"] = parsed
     shown["facts"] = [_fact(fact, names) for fact in entry.facts]
     if entry.parked is not None:
         shown["parked"] = {"waits_for": entry.parked.waits_for, "reason": entry.parked.reason}
-    line = msgspec.json.encode(shown).decode()
+    return for_terminals(msgspec.json.encode(shown).decode())
+
+
+def for_terminals(line: str) -> str:
+    """The same JSON without what a terminal would obey."""
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
@@ -62,13 +66,13 @@ def _fact(fact: Finding, names: Names) -> dict[str, Any]:
     }
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """The same in what JSON has."""
     match value:
         case dict():
-            return {str(key): _plain(inner) for key, inner in cast(dict[object, object], value).items()}
+            return {str(key): plain(inner) for key, inner in cast(dict[object, object], value).items()}
         case list() | tuple():
-            return [_plain(inner) for inner in cast(list[object], value)]
+            return [plain(inner) for inner in cast(list[object], value)]
         case bytes():
             return _text(value)
         case bool():

@@ -53,6 +53,11 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in text)
 
 
+def called(one: int | str, names: Names) -> str:
+    """What an account or a thing is called: its handle, else its URI, else its number."""
+    return _Words(names).who(one)
+
+
 class _Words:
     def __init__(self, names: Names) -> None:
         self._names = names
@@ -65,9 +70,9 @@ class _Words:
             case AccountRegistered():
                 said = f"@{event.username} was registered"
             case ProfileChanged():
-                said = f"{self._who(event.account)} changed their profile"
+                said = f"{self.who(event.account)} changed their profile"
             case KeyAdded():
-                said = f"{self._who(event.account)} signs with {event.key_id} from now on"
+                said = f"{self.who(event.account)} signs with {event.key_id} from now on"
             case PostPublished() | PostEdited() | PostDeleted():
                 said = self._post(event)
             case FollowRequested() | FollowAccepted() | FollowRejected() | FollowEnded():
@@ -75,14 +80,14 @@ class _Words:
             case ActivityReceived():
                 said = self._activity(event)
             case ActivityReceivedAgain():
-                said = f"the same of {self._who(event.signer)} arrived again, by {event.inbox}"
+                said = f"the same of {self.who(event.signer)} arrived again, by {event.inbox}"
             case DocumentFetched():
                 said = f"{event.uri} was fetched as it is now"
             case WaitingExpired():
                 said = f"what still waited of {len(event.positions)} events was given up"
             case _ if (deed := DEEDS.get(type(event))) is not None:
                 actor, about = getattr(event, deed.actor), getattr(event, deed.object)
-                said = deed.words.format(actor=self._who(actor), object=self._who(about))
+                said = deed.words.format(actor=self.who(actor), object=self.who(about))
             case _:
                 pass
         return said
@@ -90,14 +95,14 @@ class _Words:
     def _post(self, event: PostPublished | PostEdited | PostDeleted) -> str:
         match event:
             case PostPublished():
-                return f"{self._who(event.author)} published {event.uri} ({event.visibility})"
+                return f"{self.who(event.author)} published {event.uri} ({event.visibility})"
             case PostEdited():
-                return f"{self._who(event.author)} edited {self._what(event.post)}"
+                return f"{self.who(event.author)} edited {self._what(event.post)}"
             case PostDeleted():
-                return f"{self._who(event.author)} deleted {self._what(event.post)}"
+                return f"{self.who(event.author)} deleted {self._what(event.post)}"
 
     def _follow(self, event: FollowRequested | FollowAccepted | FollowRejected | FollowEnded) -> str:
-        follower, followee = self._who(event.follower), self._who(event.followee)
+        follower, followee = self.who(event.follower), self.who(event.followee)
         match event:
             case FollowRequested():
                 return f"{follower} asked to follow {followee} by {event.request}"
@@ -111,19 +116,20 @@ class _Words:
     def _activity(self, event: ActivityReceived) -> str:
         activity = activity_of(event.raw)
         if activity is None:
-            return f"something of {self._who(event.signer)} that is no JSON object arrived by {event.inbox}"
+            return f"something of {self.who(event.signer)} that is no JSON object arrived by {event.inbox}"
         kind = activity.get("type")
         word = kind if isinstance(kind, str) else "activity without a type"
         about = self._about(activity.get("object"))
-        return f"{self._who(event.signer)}'s {_short(word)}{f' of {about}' if about else ''} arrived by {event.inbox}"
+        return f"{self.who(event.signer)}'s {_short(word)}{f' of {about}' if about else ''} arrived by {event.inbox}"
 
     def _about(self, thing: object) -> str | None:
         if isinstance(thing, Mapping):
             found: object = thing.get("id")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON
-            return self._who(found) if isinstance(found, str) else None
-        return self._who(thing) if isinstance(thing, str) else None
+            return self.who(found) if isinstance(found, str) else None
+        return self.who(thing) if isinstance(thing, str) else None
 
-    def _who(self, one: int | str) -> str:
+    def who(self, one: int | str) -> str:
+        """Handle, else URI, else number."""
         handle = self._names.handles.get(one)
         return f"@{handle}" if handle is not None else self._what(one)
 

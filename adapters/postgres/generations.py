@@ -162,6 +162,13 @@ def position_of(connection: psycopg.Connection, generation: Generation) -> int:
     return row[0] if row else 0
 
 
+def hold(connection: psycopg.Connection, generation: Generation) -> int:
+    """The same, and nobody moves on from it before the transaction has ended."""
+    query = sql.SQL("SELECT notification_id FROM {}.checkpoint WHERE application_name = %s FOR UPDATE")
+    row = connection.execute(query.format(sql.Identifier(generation.schema)), [APPLICATION]).fetchone()
+    return row[0] if row else 0
+
+
 def digests(connection: psycopg.Connection, generation: Generation) -> dict[str, str]:
     """Per table, SHA-256 of all its rows in the order of its key, every column included."""
     return {table: _digest(connection, generation.schema, table, key) for table, key in KEYS.items()}

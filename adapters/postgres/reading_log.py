@@ -31,6 +31,11 @@ _EVENTS: LiteralString = """
     WHERE e.notification_id > %s AND e.notification_id <= %s AND (%s::text IS NULL OR e.topic = %s)
     ORDER BY e.notification_id LIMIT %s
 """
+_EVENTS_AT: LiteralString = """
+    SELECT e.notification_id, e.originator_id, e.originator_version, e.topic, e.state, k.wrapped_key
+    FROM log.events e LEFT JOIN keys.event_keys k ON k.position = e.notification_id
+    WHERE e.notification_id = ANY(%s) ORDER BY e.notification_id
+"""
 # Nearly every event is settled at its own position; the few others have an index of their own.
 _FACTS: LiteralString = """
     SELECT received_at_position, position, n, stream, kind, actor, object, verdict FROM {schema}.facts
@@ -112,6 +117,10 @@ class LogReader:
                 return
             yield self._entries(rows)
             after = rows[-1][0]
+
+    def at(self, positions: Sequence[int]) -> list[Entry]:
+        """The events at these positions, with their facts, oldest first."""
+        return self._entries(self._connection.execute(_EVENTS_AT, [list(positions)], binary=True).fetchall())
 
     def names(self, ids: Sequence[int], uris: Sequence[str]) -> Names:
         """What is known of some ids and URIs."""

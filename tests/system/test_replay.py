@@ -1,6 +1,7 @@
 """`daybook replay` beside a running instance: the same bytes, no request refused, nothing lost when it is killed."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -219,11 +220,28 @@ def test_a_row_that_was_tampered_with_is_told_and_nothing_is_switched(running: R
     done = running.daybook("replay")
     assert done.returncode == 3
     assert "Not the same: statuses." in done.stdout
+    assert ", replies is 7, and by the log 0\n" in done.stdout
+    assert "statuses: 1 changed in replies, by post.published\n" in done.stdout
     assert {table for table, (_, _, verdict) in compared(done.stdout).items() if verdict == "NO"} == {"statuses"}
     assert running.live() == before
+    told = running.daybook("replay", "--dry-run", "--json")
+    assert told.returncode == 3
+    different, counted = map(json.loads, told.stdout.splitlines())
+    assert (different["columns"], different["live"]["replies"], counted["rows"]) == (["replies"], 7, 1)
     assert running.daybook("replay", "--switch-anyway").returncode == 0
     assert running.generations() == [(running.live(), "live")]
     assert running.daybook("replay", "--dry-run").returncode == 0
+
+
+def test_read_tables_that_were_all_emptied_come_back_identical_row_by_row_explained(running: Running) -> None:
+    before = compared(running.daybook("replay", "--dry-run").stdout)
+    with psycopg.connect(running.owner) as connection:
+        connection.execute(f"TRUNCATE {', '.join(f'read_{running.live()}.{table}' for table in KEYS)}".encode())
+    done = running.daybook("replay", "--switch-anyway", "--most", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "'s home lacks " in done.stdout
+    after = compared(running.daybook("replay", "--dry-run").stdout)
+    assert {table: row[0] for table, row in after.items()} == {table: row[0] for table, row in before.items()}
 
 
 @contextlib.contextmanager

@@ -10,8 +10,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+UP = (sys.executable, "-P", "-m", "workers.cli", "up")
 START_TIMEOUT_S = 90.0
 END_TIMEOUT_S = 30.0
 # Below what the kernel hands out for outgoing connections, so that nobody takes one between choosing and using it.
@@ -31,9 +33,14 @@ def free_port() -> int:
 
 
 class Instance:
-    """One life of an instance at `data`; `said` is what it printed so far."""
+    """One life of an instance at `data`; `said` is what it printed so far.
 
-    def __init__(self, data: Path, port: int, **environ: str) -> None:
+    `command` starts it, in the folder `place`, where it is not this environment's own.
+    """
+
+    def __init__(
+        self, data: Path, port: int, *, command: Sequence[str] = UP, place: Path | None = None, **environ: str
+    ) -> None:
         own = {"DAYBOOK_DATA": str(data), "DAYBOOK_PORT": str(port), **environ}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
         kept = {name: value for name, value in kept.items() if name not in ("DATABASE_URL", "REDIS_URL")}
@@ -41,7 +48,8 @@ class Instance:
         self.said: list[str] = []
         self._news = threading.Condition()
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "workers.cli", "up"],
+            command,
+            cwd=place,
             env={**kept, **own, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

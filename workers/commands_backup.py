@@ -222,7 +222,7 @@ def sentence(manifest: Manifest, proof: Proof) -> str:
         f"restored, opened with this master key and replayed into {len(proof.tables)} read models of {rows:,} rows"
     )
     if proof.not_compared is None:
-        said += f", which are, byte for byte, {' and '.join(proof.compared_with)}."
+        said += f", which are, byte for byte, {', and '.join(proof.compared_with)}."
     else:
         said += f". These could be compared with nothing: {proof.not_compared}."
     if proof.live_log:

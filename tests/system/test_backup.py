@@ -135,7 +135,7 @@ def test_the_next_backup_into_the_same_folder_has_what_came_since(story: Story) 
     assert "The master key is NOT in it" in done.stdout
     proof = story.daybook("backup", "verify", str(folder))
     assert proof.returncode == 0, proof.stdout
-    assert "and what they are in the live instance" in proof.stdout
+    assert ", and what they are in the live instance" in proof.stdout
 
 
 @pytest.mark.parametrize("which", ["log/events-*", "keys/event_keys-*", "app/users-*", "media/??/*"])

@@ -87,7 +87,7 @@ _STATUS: LiteralString = """
 """
 _MENTIONED: LiteralString = """
     SELECT a.uri, a.username, a.domain:also FROM audience x JOIN accounts a ON a.id = x.account
-    WHERE x.status = ANY(%(statuses)s::bigint[]) AND x.mentioned ORDER BY x.status, x.ordinal
+    WHERE x.status = ANY(%(statuses)s::bigint[]) AND x.ordinal IS NOT NULL ORDER BY x.status, x.ordinal
 """
 
 

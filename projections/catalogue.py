@@ -5,6 +5,7 @@ from functools import cache
 from projections import (
     accounts,
     actor_documents,
+    audience,
     blocks,
     bookmarks,
     boosts,
@@ -33,6 +34,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     blocks.PROJECTION,
     mutes.PROJECTION,
     statuses.PROJECTION,
+    audience.PROJECTION,
     home.PROJECTION,
     timelines.PROJECTION,
     tags.PROJECTION,

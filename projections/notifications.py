@@ -67,6 +67,10 @@ def _publication(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]
     return _row(fact, event.author, event.post, event.published_at) if event.mentions else ()
 
 
+def _newly_naming(event: PostEdited, fact: Fact, origin: str) -> Iterable[Row]:
+    return _edit(event, fact, origin) if event.mentions else ()
+
+
 def _edit(event: PostEdited, fact: Fact, origin: str) -> Iterable[Row]:
     return _row(fact, event.author, event.post, event.edited_at)
 
@@ -123,7 +127,21 @@ RULES = (
         _insert(
             """
             SELECT x.account, f.id, 'mention', f.actor, f.object, NULL::bigint, f.created_at
-            FROM fact f JOIN audience x ON x.status = f.object AND x.mentioned
+            FROM fact f JOIN audience x ON x.status = f.object AND x.mentioned <= f.id
+            WHERE x.account :told AND x.account <> f.actor
+                -- Whom an edit mentions that was there before this delivery has been told by that.
+                AND (SELECT s.published FROM statuses s WHERE s.id = f.object) = x.mentioned >> 20"""
+        ),
+    ),
+    on(
+        PostEdited,
+        "whoever is mentioned for the first time by an edit is told",
+        _COLUMNS,
+        _newly_naming,
+        _insert(
+            """
+            SELECT x.account, f.id, 'mention', f.actor, f.object, NULL::bigint, f.created_at
+            FROM fact f JOIN audience x ON x.status = f.object AND x.mentioned = f.id
             WHERE x.account :told AND x.account <> f.actor"""
         ),
     ),

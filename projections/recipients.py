@@ -82,6 +82,17 @@ def inboxes_of_audience(status: int) -> Query:
     )
 
 
+def inboxes_of_mentioned_since(status: int, position: int, n: int) -> Query:
+    """Rows of one personal inbox each: of the remote accounts that this very fact is the first to mention."""
+    return Query(
+        """
+        SELECT e.inbox FROM audience x JOIN endpoints e ON e.account = x.account
+        WHERE x.status = %(status)s::bigint AND x.mentioned = (%(position)s::bigint << 20 | %(n)s::bigint)
+        """,
+        {"status": status, "position": position, "n": n},
+    )
+
+
 def inboxes_of_concerned(status: int, position: int) -> Query:
     """Rows of one personal inbox each: of those who boosted, liked or answered a status by then (federation §12)."""
     return Query(

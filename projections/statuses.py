@@ -1,4 +1,4 @@
-"""Statuses: what was posted, what it says now and said before, whom it names, what it answers.
+"""Statuses: what was posted, what it says now and said before, what it answers.
 
 `deleted` is a position: a deleted status stays, so that what depended on it can still be explained.
 """
@@ -25,7 +25,7 @@ CREATE TABLE statuses (
     deleted             bigint,
     posted_on           date    NOT NULL,
     json                text    NOT NULL,
-    mentions            text    NOT NULL DEFAULT '',
+    mentions            text    NOT NULL DEFAULT '', -- kept by projections/audience.py
     in_reply_to_uri     text,
     in_reply_to         bigint,
     in_reply_to_account bigint,
@@ -51,25 +51,12 @@ CREATE TABLE status_revisions (
     spoiler_text text NOT NULL,
     PRIMARY KEY (status, position, n)
 );
-
--- Whom a status is addressed to, since which position (a delivery may name more than a fetch had), and whether it also
--- mentions them. Ordinals keep the author's order.
-CREATE TABLE audience (
-    status    bigint  NOT NULL,
-    account   bigint  NOT NULL,
-    since     bigint  NOT NULL,
-    ordinal   int     NOT NULL,
-    mentioned boolean NOT NULL,
-    PRIMARY KEY (status, account)
-);
 """
 
 _STATUS = (
     "position bigint, n int, id bigint, account bigint, uri text, visibility text, local boolean, posted_on date, "
     "json text, in_reply_to_uri text, has_media boolean"
 )
-AGAIN_FROM = 10_000
-"""Ordinals beyond all that one delivery names."""
 _REVISION = "position bigint, n int, status bigint, json text, text text, spoiler_text text, has_media boolean"
 # Whether a status counts as an answer: asked of what is there now, so it is undone where any of this ends.
 _COUNTS: LiteralString = """
@@ -77,7 +64,6 @@ _COUNTS: LiteralString = """
     AND (SELECT a.deleted FROM accounts a WHERE a.id = s.account) IS NULL"""
 _GONE: LiteralString = """
     ARRAY(SELECT a.id FROM accounts a WHERE a.id = ANY (ARRAY(SELECT account FROM fact)) AND a.deleted IS NOT NULL)"""
-_AUDIENCE = "position bigint, status bigint, uri text, ordinal int, mentioned boolean"
 
 
 def _status(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
@@ -92,15 +78,6 @@ def _revision(event: PostPublished | PostEdited, fact: Fact, origin: str) -> Ite
         return
     rendered = revision_json(event, origin)
     yield fact.position, fact.n, event.post, rendered, event.text, event.spoiler_text, bool(event.attachments)
-
-
-def _audience(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
-    mentioned = list(dict.fromkeys(mention.uri for mention in event.mentions))
-    addressed = [uri for uri in dict.fromkeys(event.audience) if uri not in mentioned]
-    # Its delivery may name more whom it is for; whom it mentions was said when it was fetched.
-    first = AGAIN_FROM if fact.again else 0
-    for ordinal, uri in enumerate([*mentioned, *addressed], first):
-        yield fact.position, event.post, uri, ordinal, ordinal < len(mentioned)
 
 
 def _departure(event: AccountDeleted, fact: Fact, origin: str) -> Iterable[Row]:
@@ -151,26 +128,6 @@ RULES = (
         WITH last AS (SELECT DISTINCT ON (status) * FROM fact ORDER BY status, position DESC, n DESC)
         UPDATE statuses s SET revision = l.position, revision_n = l.n, has_media = l.has_media
         FROM last l WHERE s.id = l.status AND (l.position, l.n) > (s.revision, s.revision_n)
-        """,
-    ),
-    on(
-        PostPublished,
-        "it is addressed to the accounts that were known by then, and shows those it mentions",
-        _AUDIENCE,
-        _audience,
-        """
-        WITH named AS (
-            SELECT DISTINCT ON (f.status, a.id) f.status, a.id AS account, f.position, f.ordinal, f.mentioned, a.mention
-            FROM fact f JOIN accounts a ON a.uri = f.uri AND a.since <= f.position
-            ORDER BY f.status, a.id, f.ordinal
-        ), kept AS (
-            INSERT INTO audience (status, account, since, ordinal, mentioned)
-            SELECT status, account, position, ordinal, mentioned FROM named ON CONFLICT DO NOTHING
-        ), shown AS (
-            SELECT status, string_agg(mention, ',' ORDER BY ordinal) AS mentions
-            FROM named WHERE mentioned GROUP BY status
-        )
-        UPDATE statuses s SET mentions = w.mentions FROM shown w WHERE s.id = w.status
         """,
     ),
     on(
@@ -257,7 +214,7 @@ _PARENT: LiteralString = """
 PROJECTION = Projection(
     "statuses",
     TABLES,
-    {"statuses": "id", "status_revisions": "status, position, n", "audience": "status, account"},
+    {"statuses": "id", "status_revisions": "status, position, n"},
     RULES,
     {
         "statuses": at(

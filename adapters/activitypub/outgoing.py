@@ -62,6 +62,12 @@ def _created(event: PostPublished, about: About) -> Document:
     return _about_note("Create", f"{event.uri}/activity", about, event.published_at)
 
 
+def creation_by_edit(event: PostEdited, about: About) -> Document:
+    """The post as an edit left it, created for whom it mentions first: an Update of the unknown is often dropped."""
+    name = f"{about.object}#mentions/{_stamp(event.edited_at)}"
+    return {"@context": CONTEXT, **_about_note("Create", name, about, event.edited_at)}
+
+
 def _edited(event: PostEdited, about: About) -> Document:
     return _about_note("Update", f"{about.object}#updates/{_stamp(event.edited_at)}", about, event.edited_at)
 

@@ -1,5 +1,6 @@
 """What local commands decided passes through, and makes known what remote activities may name."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,7 +12,7 @@ from adapters.interpreter.state import Known, Said, State
 from domain.account import AccountDeleted, AccountRegistered, ProfileChanged
 from domain.boost import PostBoosted
 from domain.follow import FollowAccepted, FollowEnded, FollowRejected, FollowRequested
-from domain.post import PostDeleted, PostPublished
+from domain.post import PostDeleted, PostEdited, PostPublished
 from projections.fact import APPLIED
 
 _ACTORS: Final = ("account", "author", "follower", "blocker", "muter")
@@ -33,6 +34,8 @@ def settle_local(claim: Claim, position: int, state: State) -> Settled:
             state.depart(event.account)
         case PostPublished():
             state.know(event.uri, _post(event, position))
+        case PostEdited(mentions=mentions) if mentions:
+            _address(event.post, [mention.uri for mention in mentions], state)
         case PostDeleted():
             uri = state.uris[event.post]
             known = state.known[uri] if uri is not None else None
@@ -56,6 +59,16 @@ def _post(event: PostPublished, position: int) -> Known:
         visibility=event.visibility,
         audience=event.audience if event.visibility in ("private", "direct") else (),
     )
+
+
+def _address(post: int, uris: Sequence[str], state: State) -> None:
+    """Whom an edit mentions may see what is not for everybody, from then on."""
+    uri = state.uris[post]
+    known = state.known[uri] if uri is not None else None
+    if uri is not None and known is not None and known.visibility in ("private", "direct"):
+        audience = tuple(dict.fromkeys((*known.audience, *uris)))
+        if audience != known.audience:
+            state.know(uri, msgspec.structs.replace(known, audience=audience))
 
 
 def _first(event: Any, fields: tuple[str, ...]) -> int | None:

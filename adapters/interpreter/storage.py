@@ -15,7 +15,7 @@ from adapters.interpreter.claims import Claim, brings, names
 from adapters.interpreter.ids import Proposal, settle_ids
 from adapters.interpreter.state import OFF, WAITING_MAX, Known, Parked, Said, State, Toggle
 from domain.follow import INITIAL, Follow, Stage
-from domain.post import PostDeleted
+from domain.post import PostDeleted, PostEdited
 from domain.waiting import WaitingExpired
 from projections.fact import Fact
 
@@ -102,7 +102,9 @@ def look_up(
     parked = _releasable(cursor, claims)
     concerned = [*claims, *(row.claim for row in parked)]
     uris = set(chain.from_iterable(map(names, concerned)))
-    numbers = [claim.event.post for claim in claims if isinstance(claim.event, PostDeleted) and claim.local]
+    numbers = [
+        claim.event.post for claim in claims if claim.local and isinstance(claim.event, PostDeleted | PostEdited)
+    ]
     ids = settle_ids(cursor, proposed, uris, numbers)
     for number in numbers:
         state.uris[number] = ids.by_id.get(number)

@@ -201,7 +201,7 @@ def published(event: PostPublished, words: Said, parent: Parent | None, origin: 
         visibility=event.visibility,
         json=rendering.status_json(event),
         revision=rendering.revision_json(event, origin),
-        mentions=",".join(row.mention for row in words.named),
+        mentions=_mentions(words),
         in_reply_to=None if parent is None else parent.id,
         in_reply_to_account=None if parent is None else parent.account,
         replies=0,
@@ -214,9 +214,13 @@ def published(event: PostPublished, words: Said, parent: Parent | None, origin: 
     )
 
 
-def edited(row: StatusRow, event: PostEdited, origin: str) -> StatusRow:
-    """The row after an edit; whom it is addressed to stays."""
-    return row._replace(revision=rendering.revision_json(event, origin))
+def edited(row: StatusRow, event: PostEdited, words: Said, origin: str) -> StatusRow:
+    """The row after an edit."""
+    return row._replace(revision=rendering.revision_json(event, origin), mentions=_mentions(words))
+
+
+def _mentions(words: Said) -> str:
+    return ",".join(row.mention for row in words.named)
 
 
 async def _author_and_named(author: int, accts: set[str], server: Book) -> tuple[AccountRow, list[AccountRow]]:

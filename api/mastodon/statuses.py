@@ -112,7 +112,7 @@ async def edit(
     for event in decided.events:
         assert isinstance(event, PostEdited), "editing edits"
         await attaching.remember(server, viewer, event.attachments)
-        row = publishing.edited(row, event, server.settings.origin)
+        row = publishing.edited(row, event, words, server.settings.origin)
     return changed(viewer, found, row)
 
 

@@ -113,6 +113,24 @@ def test_a_direct_post_goes_to_whom_it_mentions_and_to_no_other_follower(
     assert nothing_more(eve)
 
 
+def test_whom_an_edit_mentions_first_gets_the_post_itself_and_the_others_the_edit(
+    instance: LiveInstance, bob: Peer, eve: Peer
+) -> None:
+    for peer in (bob, eve):
+        assert peer.post(instance.inbox, peer.note("First of all")).status == 202
+    instance.settled()
+    status = post(instance, f"@{bob.acct} hello", visibility="direct")
+    assert told(bob)["type"] == "Create"
+    said = {"status": f"@{bob.acct} and @{eve.acct} hello"}
+    assert instance.client.put(f"/api/v1/statuses/{status['id']}", json=said).status_code == 200
+    created, updated = told(eve), told(eve)
+    assert (created["type"], updated["type"], told(bob)["type"]) == ("Create", "Update", "Update")
+    assert created["object"] == updated["object"] and created["id"] != f"{status['uri']}/activity"
+    assert created["to"] == [bob.actor, eve.actor] and created["object"]["updated"]
+    assert instance.client.delete(f"/api/v1/statuses/{status['id']}").status_code == 200
+    assert told(eve)["type"] == told(bob)["type"] == "Delete"
+
+
 def test_who_is_mentioned_is_told_without_following(instance: LiveInstance, bob: Peer) -> None:
     assert bob.post(instance.inbox, bob.note("First of all")).status == 202
     instance.settled()

@@ -12,7 +12,7 @@ from domain.follow import FollowAdjusted
 from domain.mute import AccountMuted, AccountUnmuted
 from domain.notification import NotificationDismissed, NotificationsCleared
 from domain.pin import PostPinned, PostUnpinned
-from domain.post import Attachment, PostDeleted, PostEdited, PostPublished
+from domain.post import Attachment, Mention, PostDeleted, PostEdited, PostPublished
 from tests.adapters.interpreter import peers
 from tests.adapters.interpreter.histories import History
 from tests.adapters.interpreter.peers import ALICE, BOB, LOCAL, OURS, PUBLIC, START
@@ -50,6 +50,16 @@ class TimelineHistory(History):
             more["inReplyTo"] = self.one(self.post_of(self.somebody()), self.own_uri(), self.own_uri(), boost)
         return peers.received(who, peers.create(self.post_of(who), who, **more))
 
+    def update(self) -> tuple[str, Any]:
+        """As ever, but an edit may mention others than what it edits."""
+        stream, make = super().update()
+        if self.random.random() < 0.5:
+            return stream, make
+        who = self.somebody()
+        tags = [{"type": "Mention", "href": one, "name": "@x"} for one in self.random.sample([ALICE, BOB, who], 2)]
+        when = f"2026-04-30T{self.random.randrange(24):02}:00:00Z"
+        return peers.received(who, peers.update(self.post_of(who), who, when, tag=tags))
+
     def own_uri(self) -> str:
         return self.one(*self.own_posts).uri if self.own_posts else f"{ALICE}/statuses/0"
 
@@ -63,6 +73,7 @@ class TimelineHistory(History):
                 text=f"edit {len(self.log)} #cats",
                 tags=self.one((), ("Cats",), ("cats", "dogs")),
                 attachments=self.one((), (CAT,)),
+                mentions=tuple(map(Mention, self.random.sample([ALICE, BOB, *self.actors], self.random.randrange(3)))),
             )
             return peers.local(f"post:{post.post}", self.one(edited, PostDeleted(post=post.post, author=post.author)))
         author = self.one(ALICE, BOB) if len(self.log) > 1 and BOB in self.id_of else ALICE

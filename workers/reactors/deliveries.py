@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from adapters.activitypub.documents import actor_document, note_document
-from adapters.activitypub.outgoing import About, acceptance, activity_of
+from adapters.activitypub.outgoing import About, acceptance, activity_of, creation_by_edit
 from adapters.reacting import Happened, Send
 from domain.account import AccountDeleted, AccountMoved, KeyAdded, ProfileChanged
 from domain.block import AccountBlocked, AccountUnblocked
@@ -66,7 +66,11 @@ async def _post(event: PostPublished | PostEdited, happened: Happened, world: Wo
     widely = isinstance(event, PostEdited) and status.visibility in ("public", "unlisted")
     if widely:
         inboxes += await world.inboxes_of_concerned(event.post, happened.position)
-    return _sent(activity_of(event, about), event.author, inboxes, about=status.uri, to_reached=widely)
+    sent = _sent(activity_of(event, about), event.author, inboxes, about=status.uri, to_reached=widely)
+    if isinstance(event, PostPublished):
+        return sent
+    fresh = await world.inboxes_of_mentioned_since(event.post, happened.position, happened.n)
+    return [*_sent(creation_by_edit(event, about), event.author, fresh, about=status.uri), *sent]
 
 
 async def _post_deleted(event: PostDeleted, happened: Happened, world: World) -> Sequence[Send]:

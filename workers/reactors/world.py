@@ -57,6 +57,11 @@ class World(NamedTuple):
         """Of those whom a post is addressed to."""
         return [row[0] for row in await self.view.rows(recipients.inboxes_of_audience(post))]
 
+    async def inboxes_of_mentioned_since(self, post: int, position: int, n: int) -> list[str]:
+        """Of those whom the fact at this place is the first to mention in a post."""
+        rows = await self.view.rows(recipients.inboxes_of_mentioned_since(post, position, n))
+        return [row[0] for row in rows]
+
     async def inboxes_of_concerned(self, post: int, position: int) -> list[str]:
         """Of those who boosted, liked or answered a post by then: it may have reached them by no other way."""
         return [row[0] for row in await self.view.rows(recipients.inboxes_of_concerned(post, position))]

@@ -12,7 +12,7 @@ from domain.boost import PostBoosted, PostUnboosted
 from domain.favourite import PostFavourited, PostUnfavourited
 from domain.follow import FollowAccepted, FollowEnded, FollowRejected, FollowRequested
 from domain.ports import Recorded
-from domain.post import PostDeleted, PostEdited, PostPublished
+from domain.post import Mention, PostDeleted, PostEdited, PostPublished
 from domain.waiting import WaitingExpired
 from tests.adapters.interpreter import peers
 from tests.adapters.interpreter.peers import ALICE, BOB, CAROL, LOCAL, OURS, PUBLIC, START
@@ -239,7 +239,8 @@ class History:
         author = LOCAL[ALICE]
         if self.own_posts and self.random.random() < 0.6:
             post = self.one(*self.own_posts)
-            edited = PostEdited(post=post.post, author=author, edited_at=START, text="x")
+            mentions = self.one((), (Mention(self.somebody()),))
+            edited = PostEdited(post=post.post, author=author, edited_at=START, text="x", mentions=mentions)
             return peers.local(f"post:{post.post}", self.one(edited, PostDeleted(post=post.post, author=author)))
         if self.random.random() < 0.2:
             return peers.local(

@@ -336,6 +336,9 @@ class Oracle:
             self.known[event.uri] = {**post, "to": event.visibility, "audience": event.audience}
         elif kind == "post.boosted":
             self.known[event.uri] = {"kind": "boost", "owner": self.uri_of[event.account], "object": event.post}
+        elif kind == "post.edited":
+            there = self.known[self.uri_of[event.post]]
+            there["audience"] = (*there["audience"], *(mention.uri for mention in event.mentions))
         elif kind == "post.deleted":
             self.known[self.uri_of[event.post]]["gone"] = True
         elif kind.startswith("follow."):

@@ -167,7 +167,7 @@ def ends_of(event: Any) -> tuple[int, int]:
 
 def test_everything_happens_and_toggles_both_ways(connection: psycopg.Connection) -> None:
     new_generation(connection, 1)
-    facts = interpret(connection, History(20261121, LENGTH).log, 500)
+    facts = interpret(connection, History(20261121, 2 * LENGTH).log, 500)
     applied = {fact.kind for fact in facts if fact.verdict == APPLIED and fact.because is not None}
     assert applied >= set(REMOTE)
     verdicts = {fact.verdict for fact in facts}

@@ -9,7 +9,7 @@ from domain.block import AccountBlocked
 from domain.boost import PostBoosted, PostUnboosted
 from domain.favourite import PostFavourited, PostUnfavourited
 from domain.follow import FollowAccepted
-from domain.post import PostPublished
+from domain.post import Mention, PostEdited, PostPublished
 from tests.adapters.interpreter.memory import Story
 from tests.adapters.interpreter.peers import (
     ALICE,
@@ -182,6 +182,13 @@ def test_nobody_likes_what_they_could_not_see_of_ours(
     stream, make = own_post(visibility=visibility)
     addressed = msgspec.structs.replace(make(START), audience=audience)
     assert story.tell(local(stream, addressed), like(what=OWN_POST)) == ["applied", verdict]
+
+
+def test_whom_an_edit_mentions_may_like_what_is_addressed_to_few() -> None:
+    story = Story(registered(ALICE), BEN_DOCUMENT, own_post(visibility="direct"))
+    assert story.tell(like(what=OWN_POST)) == ["refused: not for the actor to see"]
+    edited = PostEdited(post=9 << 16, author=LOCAL[ALICE], edited_at=START, mentions=(Mention(BEN),))
+    assert story.tell(local("post:9", edited), like(what=OWN_POST, name="l2")) == ["applied", "applied"]
 
 
 # Boosts

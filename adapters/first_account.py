@@ -36,7 +36,8 @@ def prepare_database(settings: Settings) -> None:
         there = generations.all_of_them(owner)
         for generation in there:
             outdated = generation.code_hash != generations.code_hash()
-            over = generation.status == "kept" or (generation.status == "building" and outdated)
+            left = generation.status == "kept" and not generation.retained
+            over = left or (generation.status == "building" and outdated)
             if over and not generations.in_use(owner, generation):
                 generations.drop(owner, generation)
         if not any(one.code_hash == generations.code_hash() and one.status != "kept" for one in there):

@@ -7,11 +7,13 @@ from time import sleep
 
 import psycopg
 
+from adapters.advancing import Progress
 from adapters.config import Settings
+from adapters.pacing import FAST_BATCH
 from adapters.postgres import generations
 from adapters.postgres.generations import Generation
 from adapters.postgres.tailing import Tail
-from adapters.replaying import BATCH_MAX, POLL_S, Progress, app_role_of
+from adapters.replaying import POLL_S, app_role_of, check_current
 from adapters.wiring import make_projector
 
 
@@ -19,10 +21,11 @@ def rebuild_lost(settings: Settings, progress: Progress) -> Generation | None:
     """Build the live generation anew if any of its tables is gone; None when none is.
 
     `progress` is told (position come to, position to come to). A `project` that runs does the work, else this does.
-    Raises psycopg.OperationalError when the database goes away.
+    Raises ReplayError when the database is older than this program, psycopg.OperationalError when it goes away.
     """
     assert settings.database_url is not None, "only an owner makes tables"
     with psycopg.connect(settings.database_url, autocommit=True) as owner:
+        check_current(owner)
         made = generations.replace_lost(owner, app_role_of(settings, owner))
         if made is None:
             return None
@@ -43,7 +46,7 @@ def _build(settings: Settings, url: str, made: Generation, tail: Tail, progress:
     projector = make_projector(settings, url, made)
     try:
         while projector.behind:
-            projector.step(BATCH_MAX)
+            projector.step(FAST_BATCH)
             progress(projector.position(), tail.head())
     finally:
         projector.close()

@@ -1,11 +1,12 @@
 """A replay: the whole log projected anew beside the live read models, compared with them, and put in their place.
 
 Nothing here touches the live generation before the switch, so an interrupted replay leaves it as it was; what it left
-half built is dropped by the next one. Everything runs over the owner's database connections and asks nobody else.
+half built the next one goes on with. Everything runs over the owner's database connections and asks nobody else.
 """
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from datetime import datetime
 from time import monotonic, sleep
 
 import msgspec
@@ -13,21 +14,19 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from adapters.advancing import Advancing, Progress
 from adapters.config import Settings, SettingsError
+from adapters.pacing import Pace
 from adapters.postgres import generations
 from adapters.postgres.generations import Generation
-from adapters.postgres.projecting import Projector
 from adapters.postgres.tailing import Tail
-from adapters.wiring import make_projector
 from projections.catalogue import KEYS
 
-BATCH_MAX = 2_000
 CONNECT_TIMEOUT_S = 10
 # A replay that was killed may still be rolling back on the server's side.
 PREDECESSOR_TIMEOUT_S = 10.0
 READERS_TIMEOUT_S = 60.0
 POLL_S = 0.1
-DEADLOCKS_MAX = 10
 # The server looks this often whether a busy connection's other end still lives.
 OPTIONS = "-c client_connection_check_interval=1000 -c jit=off"
 
@@ -36,8 +35,11 @@ _SIZE = """
     SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c
     WHERE c.relnamespace = to_regnamespace(%s) AND c.relkind = 'r'
 """
+_CURRENT = """
+    SELECT EXISTS (SELECT FROM information_schema.columns
+        WHERE (table_schema, table_name, column_name) = ('app', 'generations', 'retained'))
+"""
 _ROLE = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)"
-Progress = Callable[[int, int], None]
 
 
 class ReplayError(Exception):
@@ -78,59 +80,79 @@ class Comparison(msgspec.Struct, frozen=True):
         return [table.table for table in self.tables if not table.same]
 
 
+class Begun(msgspec.Struct, frozen=True):
+    """The generation that is built, and the position that an earlier replay had brought it to, 0 for a new one."""
+
+    generation: Generation
+    position: int
+    made_at: datetime | None = None
+
+
 class Replay:
     """One replay, step by step: `begin`, `build`, `compare`, then `switch` and `drop_old`, or `abandon`.
 
     Every step raises psycopg.OperationalError when the database goes away.
     """
 
-    def __init__(self, settings: Settings, owner_url: str, owner: psycopg.Connection, old: Generation) -> None:
+    def __init__(self, settings: Settings, owner: psycopg.Connection, old: Generation, pace: Pace) -> None:
+        assert settings.database_url is not None, "only an owner replays"
         self._settings = settings
-        self._owner_url = owner_url
         self._owner = owner
-        self._tail = Tail(owner_url)
-        self._projector: Projector | None = None
+        self._pace = pace
+        self._tail = Tail(settings.database_url)
+        self._advancing: Advancing | None = None
         self.old = old
-        self.new: Generation | None = None
+
+    @property
+    def made(self) -> Generation:
+        """The generation that is built."""
+        return self._running().generation
 
     def cost(self) -> Cost:
-        """What it will take."""
+        """What it will take, from the beginning."""
         row = self._owner.execute(_SIZE, [self.old.schema]).fetchone()
         return Cost(self._tail.head(), row[0] if row else 0)
 
-    def begin(self) -> Generation:
-        """Drop what earlier replays left half built, and make the next generation's empty tables."""
-        for left in generations.all_of_them(self._owner):
-            # What other code is building belongs to the processes of that code.
+    def begin(self, *, anew: bool = False) -> Begun:
+        """Take up what an earlier replay by this code left unfinished, unless `anew`; else make empty tables.
+
+        What else earlier replays left is dropped.
+        """
+        found: Generation | None = None
+        for left in reversed(generations.all_of_them(self._owner)):
+            # What other code is building belongs to the processes of that code, what is retained to the operator.
             halfway = left.status == "building" and left.code_hash == self.old.code_hash
-            if (halfway or left.status == "kept") and self._claimed(left):
-                self._drop_unread(left, PREDECESSOR_TIMEOUT_S if halfway else 0.0)
-                self._tail.release(left)
-        self.new = generations.create(self._owner, app_role_of(self._settings, self._owner))
-        claimed = self._tail.claim(self.new)
+            over = left.status == "kept" and not left.retained
+            if not (halfway or over) or not self._claimed(left):
+                continue
+            if halfway and not anew and found is None and self._can_go_on(left):
+                found = left
+                continue
+            drop_unread(self._owner, left, PREDECESSOR_TIMEOUT_S if halfway else 0.0)
+            self._tail.release(left)
+        made = found or generations.create(self._owner, app_role_of(self._settings, self._owner))
+        claimed = found is not None or self._tail.claim(made)
         assert claimed, "nobody projects what was made just now"
-        self._projector = make_projector(self._settings, self._owner_url, self.new)
-        return self.new
+        self._advancing = Advancing(self._settings, self._owner, self._tail, made, self._pace)
+        return Begun(made, self._advancing.position(), generations.made_at(self._owner, made))
 
     def build(self, progress: Progress) -> None:
-        """Project up to where the live generation is; `progress` is told (position come to, position to come to)."""
-        while True:
-            goal = generations.position_of(self._owner, self.old)
-            if self._project_to(goal, progress) >= goal:
-                return
+        """Project up to where the live generation is."""
+        self._running().up_to(self.old, progress)
 
     def compare(self, progress: Progress) -> Comparison:
         """Both generations at the very same position: the live one as it stands now, held still by a snapshot."""
-        assert self.new is not None, "begun before"
-        with self._connect() as snapshot:
+        advancing = self._running()
+        new = advancing.generation
+        with connect(self._settings) as snapshot:
             snapshot.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             with snapshot.transaction():
                 position = generations.position_of(snapshot, self.old)
-                reached = self._project_to(position, progress)
+                reached = advancing.to(position, progress)
                 assert reached == position, "nothing else projects into it"
                 live_rows = _counts(snapshot, self.old)
                 live = generations.digests(snapshot, self.old)
-            rows, replayed = _counts(snapshot, self.new), generations.digests(snapshot, self.new)
+            rows, replayed = _counts(snapshot, new), generations.digests(snapshot, new)
         return Comparison(
             position,
             tuple(Compared(table, live_rows[table], live[table], rows[table], replayed[table]) for table in KEYS),
@@ -142,118 +164,98 @@ class Replay:
 
         The live projector waits only until the snapshot is taken.
         """
-        assert self.new is not None, "begun before"
-        with self._connect() as snapshot:
+        with connect(self._settings) as snapshot:
             snapshot.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             with snapshot.transaction():
                 with self._owner.transaction():
-                    self._project_to(generations.hold(self._owner, self.old), progress)
+                    self._running().to(generations.hold(self._owner, self.old), progress, hurry=True)
                     snapshot.execute("SELECT pg_current_snapshot()")
                 yield snapshot
 
-    def switch(self, progress: Progress) -> None:
-        """Catch up to the head, then make the new generation the one that is read.
-
-        The live checkpoint is held for the moment of the switch, so that no reader ever goes back in time; the
-        processes that project take over from here.
-        """
-        assert self.new is not None and self._projector is not None, "begun before"
-        while self._step(None):
-            progress(self._projector.position(), self._tail.head())
-        with self._owner.transaction():
-            self._project_to(generations.hold(self._owner, self.old), progress)
-            self._let_go()
-            generations.switch(self._owner, self.new)
-        self.new = None
+    def switch(self, progress: Progress, *, retain: bool = False) -> None:
+        """Catch up to the head, then make the new generation the one that is read; `retain` the old one for `back`."""
+        self._running().replace(self.old, progress, retain=retain)
 
     def drop_old(self, timeout_s: float = READERS_TIMEOUT_S) -> bool:
         """Drop the generation that was read before, once nobody reads it any more; whether that came in time."""
-        return self._drop_unread(self.old, timeout_s)
+        return drop_unread(self._owner, self.old, timeout_s)
 
     def abandon(self) -> None:
         """Drop the new generation, unless it is live by now."""
-        self._let_go()
-        made, self.new = self.new, None
-        if made is not None:
-            generations.drop(self._owner, made)
-
-    def keep(self) -> None:
-        """Leave the new generation beside the live one, for somebody to look at; the next replay drops it."""
-        self._let_go()
-        self.new = None
+        advancing = self._running()
+        advancing.let_go()
+        generations.drop(self._owner, advancing.generation)
 
     def close(self) -> None:
-        """Let go of everything; a generation still being built stays for the next replay to drop."""
-        if self._projector is not None:
-            self._projector.close()
+        """Let go of everything; a generation still being built stays, and the next replay goes on with it."""
+        if self._advancing is not None:
+            self._advancing.close()
         self._tail.close()
 
-    def _let_go(self) -> None:
-        if self._projector is not None and self.new is not None:
-            self._projector.close()
-            self._tail.release(self.new)
-            self._projector = None
-
-    def _project_to(self, goal: int, progress: Progress) -> int:
-        assert self._projector is not None, "begun before"
-        while (reached := self._projector.position()) < goal:
-            progress(reached, goal)
-            self._step(goal)
-        progress(reached, max(goal, reached))
-        return reached
-
-    def _step(self, to: int | None) -> bool:
-        """Project one batch; whether it was a full one. The live projector may be giving out the same ids."""
-        assert self._projector is not None, "begun before"
-        for attempt in range(DEADLOCKS_MAX):
-            try:
-                return self._projector.step(BATCH_MAX, to) == BATCH_MAX
-            except psycopg.errors.DeadlockDetected:
-                if attempt == DEADLOCKS_MAX - 1:
-                    raise
-        raise AssertionError("unreachable")
+    def _running(self) -> Advancing:
+        assert self._advancing is not None, "begun before"
+        return self._advancing
 
     def _claimed(self, generation: Generation) -> bool:
-        return _within(PREDECESSOR_TIMEOUT_S, lambda: self._tail.claim(generation))
+        return within(PREDECESSOR_TIMEOUT_S, lambda: self._tail.claim(generation))
 
-    def _drop_unread(self, generation: Generation, timeout_s: float) -> bool:
-        if not _within(timeout_s, lambda: not generations.in_use(self._owner, generation)):
+    def _can_go_on(self, left: Generation) -> bool:
+        """Whether it is whole, and as of the live one's position or earlier, so that both can be compared.
+
+        Raises ReplayError while the transaction of a predecessor that was killed is still under way.
+        """
+        if not within(PREDECESSOR_TIMEOUT_S, lambda: not generations.in_use(self._owner, left)):
+            raise ReplayError(f"Generation {left.n} is still being written to: try again in a moment.")
+        if not generations.is_whole(self._owner, left):
             return False
-        generations.drop(self._owner, generation)
-        return True
-
-    def _connect(self) -> psycopg.Connection:
-        return _connect(self._owner_url)
+        return generations.position_of(self._owner, left) <= generations.position_of(self._owner, self.old)
 
 
 @contextmanager
-def replaying(settings: Settings) -> Generator[Replay]:
+def replaying(settings: Settings, pace: Pace | None = None) -> Generator[Replay]:
     """A replay of this instance's log, the only one at a time.
 
-    What was begun and not switched to is dropped when it fails. Raises SettingsError without the owner's database,
-    ReplayError when there is nothing to compare with, another replay runs, or the database goes away.
+    What was begun and not switched to stays, and the next one goes on with it. Raises SettingsError without the
+    owner's database, ReplayError when there is nothing to compare with, another replay runs, or the database goes away.
     """
-    if settings.database_url is None:
-        raise SettingsError("A replay makes tables, which only the database's owner may: set DATABASE_URL.")
+    with only_replay(settings) as owner:
+        replay = Replay(settings, owner, _comparable(owner), pace or Pace())
+        try:
+            yield replay
+        finally:
+            replay.close()
+
+
+@contextmanager
+def only_replay(settings: Settings) -> Generator[psycopg.Connection]:
+    """The owner's connection, holding off whatever else makes, switches or drops generations.
+
+    Raises SettingsError and ReplayError as `replaying` does.
+    """
+    with as_owner(settings) as owner:
+        if not within(PREDECESSOR_TIMEOUT_S, lambda: bool(_value(owner, _LOCK))):
+            raise ReplayError("Another replay is running, or generations are being switched: wait for it to end.")
+        yield owner
+
+
+@contextmanager
+def as_owner(settings: Settings) -> Generator[psycopg.Connection]:
+    """The owner's connection, holding off nobody. Raises as `replaying` does."""
     try:
-        with _connect(settings.database_url) as owner:
-            replay = Replay(settings, settings.database_url, owner, _comparable(owner))
-            try:
-                yield replay
-            except BaseException:
-                replay.abandon()
-                raise
-            finally:
-                replay.close()
+        with connect(settings) as owner:
+            check_current(owner)
+            yield owner
     except psycopg.OperationalError as error:
-        raise ReplayError(f"The database does not answer, so the replay ended: {str(error).strip()}") from error
+        raise ReplayError(f"The database does not answer, so this ended: {str(error).strip()}") from error
+
+
+def check_current(owner: psycopg.Connection) -> None:
+    """Raise ReplayError when this program's migrations have not run yet."""
+    if not _value(owner, _CURRENT):
+        raise ReplayError("The database is older than this program: run `daybook up` or `daybook migrate` first.")
 
 
 def _comparable(owner: psycopg.Connection) -> Generation:
-    if not _within(PREDECESSOR_TIMEOUT_S, lambda: bool(_value(owner, _LOCK))):
-        raise ReplayError("Another replay is running: wait for it to end.")
-    if _value(owner, "SELECT to_regclass('app.generations')") is None:
-        raise ReplayError("The database was never set up: run `daybook up` or `daybook migrate` first.")
     live = generations.live(owner)
     if live is None or live.code_hash != generations.code_hash():
         raise ReplayError(
@@ -263,10 +265,25 @@ def _comparable(owner: psycopg.Connection) -> Generation:
     return live
 
 
-def _connect(url: str) -> psycopg.Connection:
+def connect(settings: Settings) -> psycopg.Connection:
+    """A connection of the owner's. Raises SettingsError when that is not known, psycopg.OperationalError."""
+    if settings.database_url is None:
+        raise SettingsError("A replay makes tables, which only the database's owner may: set DATABASE_URL.")
     return psycopg.connect(
-        url, autocommit=True, application_name="daybook replay", options=OPTIONS, connect_timeout=CONNECT_TIMEOUT_S
+        settings.database_url,
+        autocommit=True,
+        application_name="daybook replay",
+        options=OPTIONS,
+        connect_timeout=CONNECT_TIMEOUT_S,
     )
+
+
+def drop_unread(owner: psycopg.Connection, generation: Generation, timeout_s: float) -> bool:
+    """Drop a generation once nobody reads or projects it any more; whether that came in time."""
+    if not within(timeout_s, lambda: not generations.in_use(owner, generation)):
+        return False
+    generations.drop(owner, generation)
+    return True
 
 
 def app_role_of(settings: Settings, owner: psycopg.Connection) -> str:
@@ -289,7 +306,8 @@ def _value(connection: psycopg.Connection, query: str, *values: object) -> objec
     return row[0] if row else None
 
 
-def _within(timeout_s: float, holds: Callable[[], bool]) -> bool:
+def within(timeout_s: float, holds: Callable[[], bool]) -> bool:
+    """Whether something comes to hold in time, by asking again and again."""
     deadline = monotonic() + timeout_s
     while not holds():
         if monotonic() > deadline:

@@ -3,16 +3,14 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 from rich.console import Console
 from rich.filesize import decimal
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from rich.text import Text
 
 from adapters.codec import Codec
 from adapters.config import Settings, load_settings
@@ -20,30 +18,47 @@ from adapters.differences import decisions_behind, differences
 from adapters.first_start import attached
 from adapters.founded import as_founded
 from adapters.master_key import load_master_key
+from adapters.pacing import Pace
 from adapters.postgres.reading_log import LogReader
 from adapters.rebuilding import rebuild_lost
 from adapters.replaying import Comparison, Replay, ReplayError, replaying
 from domain.events import Refused
 from workers.differences_shown import MOST, Shown
 from workers.preflight import NotReady
+from workers.progress import progress_of
 from workers.up import console_of
 
 DIFFERENT = 3
 INTERRUPTED = 130
 DIGEST_DIGITS = 16
+NICE = 10
+
+
+class _How(NamedTuple):
+    dry_run: bool
+    switch_anyway: bool
+    keep_old: bool
+    restart: bool
+    rate: float | None
+    most: int
+    json: bool
 
 
 def replay(
     *,
     dry_run: Annotated[bool, Parameter(negative=())] = False,
     switch_anyway: Annotated[bool, Parameter(negative=())] = False,
+    keep_old: Annotated[bool, Parameter(negative=())] = False,
+    restart: Annotated[bool, Parameter(negative=())] = False,
+    rate: Annotated[float | None, Parameter(validator=validators.Number(gt=0))] = None,
     most: int = MOST,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Build the read models anew from the log beside the live ones, compare them, switch to them, drop the old ones.
 
     Exits 3 without switching when any table differs, and says which rows do, in what, and which events are behind it.
-    The instance may run meanwhile, or only its database.
+    The instance may run meanwhile, or only its database. What is interrupted goes on where it was at the next
+    `daybook replay`.
 
     Parameters
     ----------
@@ -51,6 +66,13 @@ def replay(
         Compare only: the new ones are dropped again, whatever comes of it.
     switch_anyway
         Switch although tables differ: the new ones are what this code makes of the log.
+    keep_old
+        Keep the old ones, so that `daybook generation back` can go back to them; they take their disk until
+        `daybook generation drop`.
+    restart
+        Begin at the first event, even where an interrupted replay could be gone on with.
+    rate
+        Project at most so many events a second, so that others have the machine. It yields to them in any case.
     most
         How many differences of each table to show; all are counted.
     json
@@ -59,24 +81,31 @@ def replay(
     if most < 0:
         raise Refused(f"--most must not be negative, and {most} is.")
     console = Console(stderr=True, no_color="NO_COLOR" in os.environ) if json else console_of()
-    # Ended politely it cleans up as after Ctrl-C; what a kill leaves is dropped by the next run.
+    how = _How(dry_run, switch_anyway, keep_old, restart, rate, most, json)
+    # Ended politely it stops as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        settings = as_founded(attached(load_settings(os.environ)))
-        with _progress(console, "Building read models that are gone") as tell:
-            made = rebuild_lost(settings, tell)
-        if made is not None:
-            console.print(f"There were none to compare with: generation {made.n} is made of the log, and live.")
-            sys.exit(0)
-        with replaying(settings) as run, _reader(settings) as reader:
-            shown = Shown(reader, most=most, as_json=json)
-            status = _replay(run, console, shown, dry_run=dry_run, switch_anyway=switch_anyway)
+        status = _run(console, how)
     except ReplayError as error:
         raise NotReady(str(error)) from error
     except KeyboardInterrupt:
-        console.print("Interrupted; what is live stays as it is.")
+        console.print("Interrupted; what is live stays as it is. The next `daybook replay` goes on from here.")
         status = INTERRUPTED
     sys.exit(status)
+
+
+def _run(console: Console, how: _How) -> int:
+    settings = as_founded(attached(load_settings(os.environ)))
+    with progress_of(console, "Building read models that are gone") as tell:
+        made = rebuild_lost(settings, tell)
+    if made is not None:
+        console.print(f"There were none to compare with: generation {made.n} is made of the log, and live.")
+        return 0
+    # Whoever waits for an answer comes first.
+    os.nice(NICE)
+    with replaying(settings, Pace(how.rate)) as run, _reader(settings) as reader:
+        _begin(run, console, restart=how.restart)
+        return _replay(run, console, Shown(reader, most=how.most, as_json=how.json), how)
 
 
 @contextmanager
@@ -90,15 +119,26 @@ def _reader(settings: Settings) -> Generator[LogReader]:
         reader.close()
 
 
-def _replay(run: Replay, console: Console, shown: Shown, *, dry_run: bool, switch_anyway: bool) -> int:
+def _begin(run: Replay, console: Console, *, restart: bool) -> None:
     cost = run.cost()
     console.print(
         f"Replaying {cost.events:,} events beside the live read models (generation {run.old.n}). While both are there, "
         f"that takes some {decimal(cost.live_bytes)} more on disk, and work for the database that others may feel.",
         highlight=False,
     )
-    made = run.begin()
-    with _progress(console, f"Building generation {made.n}") as tell:
+    begun = run.begin(anew=restart)
+    if begun.position:
+        since = f", begun {begun.made_at:%Y-%m-%d %H:%M}" if begun.made_at else ""
+        console.print(
+            f"Going on with generation {begun.generation.n}{since}, which an earlier replay left after event "
+            f"{begun.position:,}; --restart begins anew.",
+            highlight=False,
+        )
+
+
+def _replay(run: Replay, console: Console, shown: Shown, how: _How) -> int:
+    made = run.made
+    with progress_of(console, f"Building generation {made.n}") as tell:
         run.build(tell)
     with console.status("Comparing"):
         found = run.compare(_say_nothing)
@@ -109,30 +149,38 @@ def _replay(run: Replay, console: Console, shown: Shown, *, dry_run: bool, switc
             shown.show(differences(both, run.old, made, found.different))
             if "facts" in found.different:
                 shown.show_decisions(decisions_behind(both, run.old, made))
-    if dry_run:
+    if how.dry_run:
         run.abandon()
         console.print(f"Nothing was switched; generation {made.n} is dropped again.", highlight=False)
         return DIFFERENT if found.different else 0
-    if found.different and not switch_anyway:
-        run.keep()
+    if found.different and not how.switch_anyway:
         console.print(
             f"Nothing was switched. Schema {run.old.schema} is live, schema {made.schema} is what this code makes of "
-            "the log. The next replay drops it; with --switch-anyway it puts its own in the place of the live one.",
+            "the log. `daybook replay --switch-anyway` puts it in the place of the live one, "
+            f"`daybook generation drop {made.n}` drops it.",
             highlight=False,
         )
         return DIFFERENT
-    _switch(run, console, made.n)
+    _switch(run, console, keep_old=how.keep_old)
     return 0
 
 
-def _switch(run: Replay, console: Console, made: int) -> None:
-    with _progress(console, "Catching up") as tell:
-        run.switch(tell)
-    console.print(f"Generation {made} is live.", highlight=False)
-    with console.status(f"Waiting until nobody reads generation {run.old.n} any more"):
+def _switch(run: Replay, console: Console, *, keep_old: bool) -> None:
+    old = run.old.n
+    with progress_of(console, "Catching up") as tell:
+        run.switch(tell, retain=keep_old)
+    console.print(f"Generation {run.made.n} is live.", highlight=False)
+    if keep_old:
+        console.print(
+            f"Generation {old} is kept: `daybook generation back` goes back to it, "
+            f"`daybook generation drop {old}` frees its disk.",
+            highlight=False,
+        )
+        return
+    with console.status(f"Waiting until nobody reads generation {old} any more"):
         dropped = run.drop_old()
     kept = "is still being read and stays; the next replay or start drops it."
-    console.print(f"Generation {run.old.n} {'is dropped.' if dropped else kept}", highlight=False)
+    console.print(f"Generation {old} {'is dropped.' if dropped else kept}", highlight=False)
 
 
 def _show(console: Console, found: Comparison) -> None:
@@ -147,23 +195,6 @@ def _show(console: Console, found: Comparison) -> None:
         digests = row.live_digest[:DIGEST_DIGITS], row.replayed_digest[:DIGEST_DIGITS]
         table.add_row(row.table, rows, *digests, "yes" if row.same else "NO")
     console.print(table)
-
-
-@contextmanager
-def _progress(console: Console, what: str) -> Generator[Callable[[int, int], None]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Speed(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda reached, goal: progress.update(task, completed=reached, total=goal)
-
-
-class _Speed(ProgressColumn):
-    """How many events a second."""
-
-    def render(self, task: Task) -> Text:
-        """Empty until something can be said."""
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f} events/s" if speed else "")
 
 
 def _say_nothing(reached: int, goal: int) -> None:

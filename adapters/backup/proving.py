@@ -22,9 +22,9 @@ from adapters.config import Settings
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.first_start import migrate
 from adapters.founded import as_founded
+from adapters.pacing import FAST_BATCH
 from adapters.postgres import generations
 from adapters.postgres.generations import Generation
-from adapters.replaying import BATCH_MAX
 from adapters.wiring import make_projector
 from projections.catalogue import KEYS
 
@@ -172,7 +172,7 @@ def _replay(settings: Settings, made: Generation, to: int, tell: Tell) -> None:
     projector = make_projector(settings, settings.database_url, made)
     try:
         while projector.position() < to:
-            projector.step(BATCH_MAX, to)
+            projector.step(FAST_BATCH, to)
             tell("replayed", projector.position(), to)
     finally:
         projector.close()

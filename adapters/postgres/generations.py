@@ -6,6 +6,7 @@ domain events, and the versions of Unicode, the sanitiser, and the libraries tha
 
 import hashlib
 import unicodedata
+from datetime import datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -31,21 +32,24 @@ HASHED = (
     "adapters/html.py",
     *(f"adapters/activitypub/{name}.py" for name in _TRANSLATING),
 )
+_GENERATIONS = "SELECT n, code_hash, status, retained FROM app.generations"
 # Whoever reads or projects a generation names the connection after it.
 _USERS = """
     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ANY(%s)
 """
+_LEAVE = "UPDATE app.generations SET status = 'kept', retained = %s, left_at = now() WHERE status = 'live'"
 _CHECKPOINT = """
 CREATE TABLE checkpoint (application_name text PRIMARY KEY, notification_id bigint NOT NULL);
 """
 
 
 class Generation(msgspec.Struct, frozen=True):
-    """A row of app.generations; `status` is building, live or kept."""
+    """A row of app.generations; `status` is building, live or kept, the latter `retained` to be gone back to."""
 
     n: int
     code_hash: str
     status: str
+    retained: bool = False
 
     @property
     def schema(self) -> str:
@@ -70,14 +74,20 @@ def hash_of(root: Path) -> str:
 
 def live(connection: psycopg.Connection) -> Generation | None:
     """The generation that is being read."""
-    row = connection.execute("SELECT n, code_hash, status FROM app.generations WHERE status = 'live'").fetchone()
+    row = connection.execute(_GENERATIONS + " WHERE status = 'live'").fetchone()
     return Generation(*row) if row else None
 
 
 def all_of_them(connection: psycopg.Connection) -> list[Generation]:
     """Every generation there is, oldest first."""
-    rows = connection.execute("SELECT n, code_hash, status FROM app.generations ORDER BY n").fetchall()
+    rows = connection.execute(_GENERATIONS + " ORDER BY n").fetchall()
     return [Generation(*row) for row in rows]
+
+
+def made_at(connection: psycopg.Connection, generation: Generation) -> datetime | None:
+    """When it was made; None where nobody noted it."""
+    row = connection.execute("SELECT made_at FROM app.generations WHERE n = %s", [generation.n]).fetchone()
+    return row[0] if row else None
 
 
 def create(owner: psycopg.Connection, app_role: str) -> Generation:
@@ -112,11 +122,14 @@ def made_row(generation: Generation) -> list[int | str]:
     return [generation.n, generation.code_hash]
 
 
-def switch(owner: psycopg.Connection, to: Generation) -> None:
-    """Make `to` the one that is read; the one before is kept. Commits, and tells everybody."""
+def switch(owner: psycopg.Connection, to: Generation, *, retain: bool = False) -> None:
+    """Make `to` the one that is read. Commits, and tells everybody.
+
+    The one before is kept: with `retain` to be gone back to, else until nobody reads it any more.
+    """
     with owner.transaction():
-        owner.execute("UPDATE app.generations SET status = 'kept' WHERE status = 'live'")
-        owner.execute("UPDATE app.generations SET status = 'live' WHERE n = %s", [to.n])
+        owner.execute(_LEAVE, [retain])
+        owner.execute("UPDATE app.generations SET status = 'live', retained = false WHERE n = %s", [to.n])
         owner.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(to.n)])
 
 
@@ -143,8 +156,7 @@ def replace_lost(owner: psycopg.Connection, app_role: str) -> Generation | None:
     held = live(owner)
     if held is None or held.code_hash != code_hash():
         return None
-    rows = owner.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [held.schema]).fetchall()
-    if {name for (name,) in rows} >= {*KEYS, "checkpoint"}:
+    if is_whole(owner, held):
         return None
     with owner.transaction():
         owner.execute("UPDATE app.generations SET status = 'kept' WHERE n = %s", [held.n])
@@ -153,6 +165,12 @@ def replace_lost(owner: psycopg.Connection, app_role: str) -> Generation | None:
         owner.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(held.schema)))
         owner.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(made.n)])
     return made
+
+
+def is_whole(connection: psycopg.Connection, generation: Generation) -> bool:
+    """Whether every table is there."""
+    rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [generation.schema]).fetchall()
+    return {name for (name,) in rows} >= {*KEYS, "checkpoint"}
 
 
 def position_of(connection: psycopg.Connection, generation: Generation) -> int:

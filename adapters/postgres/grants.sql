@@ -11,7 +11,7 @@ GRANT EXECUTE ON FUNCTION log.append TO {{app_role}};
 GRANT SELECT, DELETE ON app.signatures TO {{app_role}};
 
 GRANT SELECT ON app.secrets, app.generations TO {{app_role}};
-GRANT UPDATE (status) ON app.generations TO {{app_role}};
+GRANT UPDATE (status, retained, left_at) ON app.generations TO {{app_role}};
 GRANT SELECT, INSERT ON app.ids TO {{app_role}};
 GRANT SELECT, INSERT, DELETE ON app.account_keys TO {{app_role}};
 GRANT SELECT, INSERT, UPDATE, DELETE ON app.remote_keys TO {{app_role}};

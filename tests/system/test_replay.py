@@ -6,115 +6,25 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
-import httpx
 import psycopg
 import pytest
 
-from adapters.embedded.postgres import EmbeddedPostgres, attached_dsn
-from adapters.postgres.oauth import hash_of
+from adapters.embedded.postgres import EmbeddedPostgres
 from projections.catalogue import KEYS
-from tests.system.instance import Instance, free_port
+from tests.system.running import TIMEOUT_S, Running, command, environ
 
-TOKEN = "only-in-tests"
-POSTS = 150
 POLLS_A_SECOND = 10
-TIMEOUT_S = 120
 APPEAR_TIMEOUT_S = 20.0
 ROW = re.compile(r"│ (\w+) +│ +([\d,]+)[ /\d,]* │ ([0-9a-f]+) +│ ([0-9a-f]+) +│ (yes|NO) +│")
-_TOKEN = """
-    WITH app AS (
-        INSERT INTO app.apps (name, redirect_uris, scopes, client_id, secret_hash, created_at)
-        VALUES ('tests', '{}', '{read,write,follow}', 'tests', '', now()) RETURNING id
-    )
-    INSERT INTO app.access_tokens (token_hash, app, account, scopes, created_at)
-    SELECT %s, app.id, u.account, '{read,write,follow}', now() FROM app, app.users u WHERE u.username = 'admin'
-"""
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
 # The projector of a replay, once it waits for what a test holds.
 _HELD_UP = """
     SELECT FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'
 """
-
-
-class Running:
-    """An instance with some history, and its owner's eyes on the database."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        self.instance = Instance(data, free_port()).ready()
-        owner = attached_dsn(data)
-        assert owner is not None
-        self.owner = owner
-        with psycopg.connect(owner) as connection:
-            connection.execute(_TOKEN, [hash_of(TOKEN)])
-        self.client = httpx.Client(
-            base_url=f"http://localhost:{self.instance.port}",
-            headers={"Authorization": f"Bearer {TOKEN}"},
-            timeout=10,
-        )
-        self._live_through_something()
-
-    def post(self, text: str) -> str:
-        """Publish; gives the status's id."""
-        answer = self.client.post("/api/v1/statuses", json={"status": text})
-        answer.raise_for_status()
-        return answer.json()["id"]
-
-    def value(self, query: str, *values: object) -> object:
-        """The first column of the first row."""
-        with psycopg.connect(self.owner) as connection:
-            row = connection.execute(query.encode(), values or None).fetchone()
-        return row[0] if row else None
-
-    def generations(self) -> list[tuple[int, str]]:
-        """Number and status of each."""
-        with psycopg.connect(self.owner) as connection:
-            return connection.execute("SELECT n, status FROM app.generations ORDER BY n").fetchall()
-
-    def live(self) -> int:
-        """The number of the generation that is read."""
-        (found,) = [n for n, status in self.generations() if status == "live"]
-        return found
-
-    def daybook(self, *arguments: str, through: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-        """Run a command against this data; its output without its errors."""
-        return subprocess.run(
-            [*through, *command(*arguments)],
-            env=environ(self.data),
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-
-    def _live_through_something(self) -> None:
-        for name in ("alice", "bob"):
-            done = self.daybook("account", "create", name)
-            assert done.returncode == 0, done.stderr
-            found = self.client.get("/api/v1/accounts/lookup", params={"acct": name}).raise_for_status().json()
-            self.client.post(f"/api/v1/accounts/{found['id']}/follow").raise_for_status()
-        self.client.post(f"/api/v1/accounts/{found['id']}/unfollow").raise_for_status()
-        posted = [self.post(f"post {number}") for number in range(POSTS)]
-        self.client.put(f"/api/v1/statuses/{posted[0]}", json={"status": "said better"}).raise_for_status()
-        self.client.delete(f"/api/v1/statuses/{posted[1]}").raise_for_status()
-
-
-def command(*arguments: str) -> list[str]:
-    """`daybook …` of this environment."""
-    return [sys.executable, "-P", "-m", "workers.cli", *arguments]
-
-
-def environ(data: Path) -> dict[str, str]:
-    """What an operator in another terminal has set: where the data are, and nothing of how it was started."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
-    kept = {name: value for name, value in kept.items() if name not in ("DATABASE_URL", "REDIS_URL")}
-    return {**kept, "DAYBOOK_DATA": str(data), "COLUMNS": "160"}
 
 
 @pytest.fixture(scope="module")
@@ -265,7 +175,7 @@ def held_up_in_the_middle(running: Running) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_replay_that_is_ended_in_the_middle_leaves_the_live_one_and_the_next_cleans_up(
+def test_a_replay_that_is_ended_in_the_middle_leaves_the_live_one_and_the_next_goes_on_with_what_it_made(
     running: Running, how: signal.Signals
 ) -> None:
     before = running.live()
@@ -275,19 +185,69 @@ def test_a_replay_that_is_ended_in_the_middle_leaves_the_live_one_and_the_next_c
             process.wait(TIMEOUT_S)
     said, _ = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == (-signal.SIGKILL if how is signal.SIGKILL else 130), said
-    half_built = [(before + 1, "building")] if how is signal.SIGKILL else []
-    assert running.generations() == [(before, "live"), *half_built]
+    assert running.generations() == [(before, "live"), (before + 1, "building")]
     assert running.client.get("/api/v1/timelines/home").status_code == 200
     done = running.daybook("replay")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert running.generations() == [(running.live(), "live")]
+    assert running.generations() == [(before + 1, "live")]
+
+
+def cut_short(running: Running, how: signal.Signals) -> tuple[int, int]:
+    """End a replay once it has projected something; gives its generation and where it was."""
+    n = running.live() + 1
+    process = subprocess.Popen(
+        command("replay", "--rate", "40"), env=environ(running.data), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    deadline = time.monotonic() + APPEAR_TIMEOUT_S
+    while running.position(n) < 1:
+        assert time.monotonic() < deadline, "it never projected anything"
+    process.send_signal(how)
+    process.communicate(timeout=TIMEOUT_S)
+    assert running.generations() == [(n - 1, "live"), (n, "building")]
+    return n, running.position(n)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_the_next_replay_goes_on_where_one_was_cut_short_says_so_and_comes_to_the_same_bytes(
+    running: Running, how: signal.Signals
+) -> None:
+    n, position = cut_short(running, how)
+    assert 0 < position < running.position(n - 1)
+    done = running.daybook("replay")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Going on with generation {n}" in done.stdout
+    assert f"after event {position:,}" in done.stdout
+    assert {table: verdict for table, (_, _, verdict) in compared(done.stdout).items()} == dict.fromkeys(KEYS, "yes")
+    assert running.generations() == [(n, "live")]
+
+
+def test_with_restart_a_replay_begins_anew_and_what_was_cut_short_is_dropped(running: Running) -> None:
+    n, _ = cut_short(running, signal.SIGKILL)
+    done = running.daybook("replay", "--restart")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Going on" not in done.stdout
+    assert running.generations() == [(n, "live")]
+
+
+def test_what_other_code_left_half_built_is_no_beginning(running: Running) -> None:
+    n, _ = cut_short(running, signal.SIGKILL)
+    with psycopg.connect(running.owner) as connection:
+        connection.execute("UPDATE app.generations SET code_hash = 'of before' WHERE n = %s", [n])
+    done = running.daybook("replay")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Going on" not in done.stdout
+    assert running.live() == n + 1
+    assert running.daybook("generation", "drop", str(n)).returncode == 0
 
 
 def test_two_replays_at_once_are_refused_in_a_sentence(running: Running) -> None:
     with held_up_in_the_middle(running) as process:
         second = running.daybook("replay")
         assert second.returncode == 1
-        assert second.stderr == "daybook: Another replay is running: wait for it to end.\n"
+        assert (
+            second.stderr
+            == "daybook: Another replay is running, or generations are being switched: wait for it to end.\n"
+        )
     assert process.wait(TIMEOUT_S) == 0
     assert process.stdout is not None
     process.stdout.close()

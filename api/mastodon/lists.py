@@ -3,8 +3,8 @@
 A page whose rows ran out because no more may be scanned at once still says where to go on, short or even empty.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from litestar import Request, Response
 
@@ -12,11 +12,12 @@ from adapters.postgres.reads import View
 from api.auth import Viewer
 from api.mastodon import entities
 from api.mastodon.reading import current, json
-from api.pagination import link
+from api.pagination import Page, link
 from api.pagination import page as asked_page
 from api.server import Book
 from projections import status_queries
 from projections.conversations import muted_among
+from projections.query import Query
 from projections.status_queries import COLUMNS, ID_MAX, Listing, Slice, StatusRow
 
 
@@ -30,26 +31,60 @@ async def answered(
 ) -> Response[bytes]:
     """One page of a list. With `next_when_full`, an unfinished page alone has a `next` (as an account's has)."""
     headers = await current(server, viewer)
-    asked = asked_page(request)
+    asked, view = asked_page(request), server.reads.view()
+    read = await part_of(
+        asked,
+        view,
+        lambda part: status_queries.page(listing, part),
+        lambda part: status_queries.boundary(listing, part),
+    )
+    first, last = read.cursors([row[COLUMNS] for row in read.rows])
+    if next_when_full and read.is_last:
+        last = None
+    links = link(request, server.settings.origin, first=first, last=last)
+    viewer_id = None if viewer is None else viewer.account
+    return json(entities.array(await shown(view, read.rows, viewer_id)), {**headers, **links})
+
+
+class Part(NamedTuple):
+    """What was read of a list: its rows, the newest first, and where reading stopped before the list did (or None)."""
+
+    rows: list[tuple[Any, ...]]
+    part: Slice
+    cut: int | None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the list ends here."""
+        return len(self.rows) < self.part.limit and self.cut is None
+
+    def cursors(self, entries: list[int]) -> tuple[int | None, int | None]:
+        """Cursors for `prev` and `next`: the ends of `entries`, or where scanning stopped.
+
+        Not all that is known of the entry where it stopped need have been read: unless it is shown it comes again.
+        """
+        first = entries[0] if entries else None
+        last = entries[-1] if entries else None
+        if self.cut is not None and self.part.ascending and first != self.cut:
+            first = self.cut - 1
+        if self.cut is not None and not self.part.ascending and last != self.cut:
+            last = self.cut + 1
+        return first, last
+
+
+async def part_of(asked: Page, view: View, page: Callable[[Slice], Query], boundary: Callable[[Slice], Query]) -> Part:
+    """Read the part that was asked for: one query, and one more when it comes out short."""
     part = Slice(
         below=ID_MAX if asked.max_id is None else asked.max_id,
         above=asked.above or 0,
         limit=asked.limit,
         ascending=asked.ascending,
     )
-    view = server.reads.view()
-    rows = await view.rows(status_queries.page(listing, part))
-    cut = None
+    rows, cut = await view.rows(page(part)), None
     if len(rows) < part.limit:
-        found = await view.row(status_queries.boundary(listing, part))
+        found = await view.row(boundary(part))
         cut = None if found is None else found[0]
-    rows = asked.newest_first(rows)
-    first, last = cursors([row[COLUMNS] for row in rows], part, cut)
-    if next_when_full and len(rows) < part.limit and cut is None:
-        last = None
-    links = link(request, server.settings.origin, first=first, last=last)
-    viewer_id = None if viewer is None else viewer.account
-    return json(entities.array(await shown(view, rows, viewer_id)), {**headers, **links})
+    return Part(list(asked.newest_first(rows)), part, cut)
 
 
 async def shown(view: View, rows: Sequence[tuple[Any, ...]], viewer: int | None) -> list[str]:
@@ -69,17 +104,3 @@ async def told(view: View, rows: Sequence[tuple[Any, ...]], viewer: int | None) 
         return found
     muted = {row[0] for row in await view.rows(muted_among([row.id for row in found], viewer))}
     return [row._replace(muted=row.id in muted) for row in found]
-
-
-def cursors(entries: list[int], part: Slice, cut: int | None) -> tuple[int | None, int | None]:
-    """Cursors for `prev` and `next`: the page's ends, or where scanning stopped.
-
-    Not all that is known of the entry where it stopped need have been read: unless it is shown it comes again.
-    """
-    first = entries[0] if entries else None
-    last = entries[-1] if entries else None
-    if cut is not None and part.ascending and first != cut:
-        first = cut - 1
-    if cut is not None and not part.ascending and last != cut:
-        last = cut + 1
-    return first, last

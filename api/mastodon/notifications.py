@@ -11,7 +11,7 @@ from api.auth import TheViewer, Viewer, needs
 from api.errors import NotFound
 from api.mastodon import entities
 from api.mastodon.accounts import entities_of
-from api.mastodon.lists import cursors, shown
+from api.mastodon.lists import part_of, shown
 from api.mastodon.reading import current, id_in, ids_among, json
 from api.pagination import link
 from api.pagination import page as asked_page
@@ -22,7 +22,6 @@ from domain.notification import ClearNotifications, DismissNotification
 from projections import notification_queries, status_queries
 from projections.accounts import AccountRow
 from projections.notification_queries import KINDS, NOTIFICATION_COLUMNS, Chosen, NotificationRow
-from projections.status_queries import ID_MAX, Slice
 
 PAGE = 40
 COUNT = 100
@@ -51,23 +50,16 @@ async def show_notifications(request: Request[Any, Any, Any], viewer: TheViewer,
     """What the viewer is told of, the latest first."""
     chosen = _chosen(viewer, await params(request, Asked))
     headers = await current(server, viewer)
-    asked = asked_page(request, default=PAGE)
-    part = Slice(
-        below=ID_MAX if asked.max_id is None else asked.max_id,
-        above=asked.above or 0,
-        limit=asked.limit,
-        ascending=asked.ascending,
+    asked, view = asked_page(request, default=PAGE), server.reads.view()
+    read = await part_of(
+        asked,
+        view,
+        lambda part: notification_queries.page(chosen, part),
+        lambda part: notification_queries.boundary(chosen, part),
     )
-    view = server.reads.view()
-    rows = await view.rows(notification_queries.page(chosen, part))
-    cut = None
-    if len(rows) < part.limit:
-        found = await view.row(notification_queries.boundary(chosen, part))
-        cut = None if found is None else found[0]
-    rows = asked.newest_first(rows)
-    first, last = cursors([row[0] for row in rows], part, cut)
+    first, last = read.cursors([row[0] for row in read.rows])
     links = link(request, server.settings.origin, first=first, last=last)
-    return json(entities.array(await _entities(server, view, viewer, rows)), {**headers, **links})
+    return json(entities.array(await _entities(server, view, viewer, read.rows)), {**headers, **links})
 
 
 @get("/api/v1/notifications/unread_count", opt=needs("read:notifications"))

@@ -3,6 +3,7 @@
 An answer is the Relationship as last read, but for what was just decided.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -78,20 +79,16 @@ async def follow(
 async def unfollow(account_id: FromPath[str], viewer: TheViewer, server: TheBook) -> Response[bytes]:
     """Follow no longer, or take the request back."""
     number = id_in(account_id)
-    headers = await current(server, viewer)
-    row = await relation(server, viewer, number)
-    decided = await server.do(following, EndFollow(follower=viewer.account, followee=number), viewer.token)
-    return json(entities.relationship(as_follower(row, decided.after)), headers)
+    command = EndFollow(follower=viewer.account, followee=number)
+    return await _decided(server, viewer, number, command, as_follower)
 
 
 @post("/api/v1/accounts/{account_id:str}/remove_from_followers", opt=needs("write:follows"), status_code=200)
 async def remove_from_followers(account_id: FromPath[str], viewer: TheViewer, server: TheBook) -> Response[bytes]:
     """Have them follow no longer."""
     number = id_in(account_id)
-    headers = await current(server, viewer)
-    row = await relation(server, viewer, number)
-    decided = await server.do(following, RejectFollow(follower=number, followee=viewer.account), viewer.token)
-    return json(entities.relationship(as_followee(row, decided.after)), headers)
+    command = RejectFollow(follower=number, followee=viewer.account)
+    return await _decided(server, viewer, number, command, as_followee)
 
 
 @post("/api/v1/follow_requests/{account_id:str}/authorize", opt=needs("write:follows"), status_code=200)
@@ -116,6 +113,20 @@ async def reject_follow(account_id: FromPath[str], viewer: TheViewer, server: Th
         raise NotFound
     decided = await server.do(following, RejectFollow(follower=number, followee=viewer.account), viewer.token)
     return json(entities.relationship(as_followee(row, decided.after)), headers)
+
+
+async def _decided(
+    server: Book,
+    viewer: Viewer,
+    number: int,
+    command: EndFollow | RejectFollow,
+    after: Callable[[RelationRow, Follow], RelationRow],
+) -> Response[bytes]:
+    """How the two stand to each other once that is decided."""
+    headers = await current(server, viewer)
+    row = await relation(server, viewer, number)
+    decided = await server.do(following, command, viewer.token)
+    return json(entities.relationship(after(row, decided.after)), headers)
 
 
 def _languages(wanted: Wanted) -> tuple[str, ...] | None:

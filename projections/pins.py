@@ -1,6 +1,7 @@
 """Pins: which of their posts somebody features."""
 
 from collections.abc import Iterable
+from typing import LiteralString
 
 from domain.pin import PinEvent, PostPinned, PostUnpinned
 from projections import toggles
@@ -9,7 +10,15 @@ from projections.rule import Projection, Row, on
 from projections.status_queries import Listing
 from projections.visibility import SHOWN_OF_AUTHOR
 
-TABLES = toggles.intervals("pins", "account", "status")
+TABLES: LiteralString = (
+    toggles.intervals("pins", "account", "status")
+    + """
+CREATE INDEX pins_latest ON pins (account, :cursor) WHERE until IS NULL;
+""".replace(":cursor", toggles.CURSOR)
+)
+_SHOWN_MAX: LiteralString = "20"
+SHOWN_MAX = int(_SHOWN_MAX)
+"""Of how many an account features; ours feature fewer (domain.pin.PINS_MAX), others as many as their servers let."""
 
 
 def _turn(event: PinEvent, fact: Fact, origin: str) -> Iterable[Row]:
@@ -30,11 +39,15 @@ PROJECTION = Projection("pins", TABLES, {"pins": toggles.key("account", "status"
 
 
 def pinned_by(account: int, viewer: int | None) -> Listing:
-    """Those of an account's posts that it features, newest post first."""
+    """Those of an account's posts that it features, the latest SHOWN_MAX of them, newest post first."""
     return Listing(
         scan="""
-            SELECT status AS entry FROM pins WHERE account = %(account)s::bigint AND until IS NULL
-                AND status < %(below)s::bigint AND status > %(above)s::bigint""",
+            SELECT status AS entry FROM (
+                SELECT status FROM pins WHERE account = %(account)s::bigint AND until IS NULL
+                ORDER BY :cursor DESC LIMIT :most) latest
+            WHERE status < %(below)s::bigint AND status > %(above)s::bigint""".replace(
+            ":cursor", toggles.CURSOR
+        ).replace(":most", _SHOWN_MAX),
         values={"account": account, "viewer": viewer},
         visible=SHOWN_OF_AUTHOR,
     )

@@ -10,6 +10,7 @@ from api.auth import PUBLIC
 from api.params_uploads import FILE_BYTES_MAX
 from api.server import TheServer
 from domain.account import DISPLAY_NAME_MAX, FIELDS_MAX, NOTE_MAX
+from domain.pin import PINS_MAX
 from domain.post import ATTACHMENTS_MAX, CHARACTERS_MAX
 from projections.usage import Usage
 
@@ -100,7 +101,7 @@ def _configuration(*, streaming: bool) -> dict[str, Any]:
             "max_display_name_length": DISPLAY_NAME_MAX,
             "max_note_length": NOTE_MAX,
             "max_featured_tags": 0,
-            "max_pinned_statuses": 0,
+            "max_pinned_statuses": PINS_MAX,
             "max_profile_fields": FIELDS_MAX,
             "profile_field_name_limit": 255,
             "profile_field_value_limit": 255,

@@ -6,7 +6,8 @@ import psycopg
 import pytest
 
 from domain.pin import PINS_MAX
-from tests.adapters.interpreter.peers import actor, create, fetched, received
+from projections.pins import SHOWN_MAX
+from tests.adapters.interpreter.peers import act, actor, create, fetched, received
 from tests.api.mastodon.test_pages import links
 from tests.api.mastodon.world import ORIGIN, PUBLIC, Person, World
 
@@ -303,3 +304,22 @@ async def test_a_blocked_author_is_gone_from_boosts_favourites_and_bookmarks(wor
     for path in ("favourites", "bookmarks"):
         assert await ids(bob, f"/api/v1/{path}") == []
         assert await ids(alice, f"/api/v1/{path}") == [status["id"]]
+
+
+async def test_of_what_an_account_elsewhere_features_the_latest_are_shown(world: World) -> None:
+    ann = "https://far.test/u/ann"
+    featured, posts = f"{ann}/featured", [f"{ann}/{number}" for number in range(SHOWN_MAX + 3)]
+    await world.hear(
+        fetched(ann, actor(ann, featured=featured)),
+        *(received(ann, create(post, ann, to=[PUBLIC])) for post in posts),
+        *(received(ann, act("Add", ann, post, f"add{post}", target=featured)) for post in posts),
+    )
+    (found,) = (await world.anybody().get("/api/v1/timelines/public", limit=1))[:1]
+    path = f"/api/v1/accounts/{found['account']['id']}/statuses"
+    shown = await world.anybody().get(path, pinned=True, limit=40)
+    assert {status["uri"] for status in shown} == set(posts[3:])
+
+
+async def test_clients_are_told_how_many_posts_they_may_pin(world: World) -> None:
+    told = await world.anybody().get("/api/v2/instance")
+    assert told["configuration"]["accounts"]["max_pinned_statuses"] == PINS_MAX

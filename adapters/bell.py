@@ -12,7 +12,12 @@ from typing import Any, Final
 import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionBroke
 from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from adapters.outage import Outage
 
 QUEUE: Final = "jobs"
 ACTOR: Final = "look_at_job"
@@ -24,7 +29,6 @@ MAINTENANCE_CHANCE: Final = 1_000_000
 HEARTBEAT_TIMEOUT_MS: Final = 30_000
 STOP_TIMEOUT_MS: Final = 5_000
 HEARD_EVERY_MS: Final = 1_000
-_log = logging.getLogger("daybook.bell")
 
 
 def make_broker(redis_url: str) -> RedisBroker:
@@ -33,7 +37,12 @@ def make_broker(redis_url: str) -> RedisBroker:
     It looks through all keys of its database now and then, so it has one to itself unless the URL names one.
     """
     client: Any = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - its keyword types are open
-        redis_url, db=DATABASE, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+        redis_url,
+        db=DATABASE,
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
+        # What a restart broke is made anew at once; what is silent is not waited for twice.
+        retry=Retry(NoBackoff(), 1, (ConnectionBroke,)),
     )
     # No middleware: it retries, limits and calls back, all of which a job does by its row.
     broker = RedisBroker(
@@ -52,10 +61,11 @@ class Bell:
 
     def __init__(self, redis_url: str) -> None:
         self._broker = make_broker(redis_url)
+        self._outage = Outage("Redis", "nobody is woken by it; jobs are heard of from PostgreSQL, or looked for")
 
     async def ring(self, jobs: Sequence[int]) -> None:
         """Wake whoever does jobs; a failure is only logged, since they look by themselves."""
-        if jobs:
+        if jobs and self._outage.worth_asking():
             await asyncio.to_thread(self._ring, jobs)
 
     def _ring(self, jobs: Sequence[int]) -> None:
@@ -64,7 +74,9 @@ class Bell:
                 message: dramatiq.Message[None] = dramatiq.Message(QUEUE, ACTOR, (job,), {}, {})
                 self._broker.enqueue(message)  # pyright: ignore[reportUnknownMemberType]
         except (RedisError, dramatiq.DramatiqError, OSError) as error:
-            _log.warning("nobody was woken about jobs: %s", error)
+            self._outage.failed(error)
+        else:
+            self._outage.answered()
 
     def close(self) -> None:
         """Close the connection."""

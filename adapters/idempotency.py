@@ -6,36 +6,26 @@ and decides on the same stream, where "already so" is silence: no lock, and noth
 """
 
 import hashlib
-import logging
+from typing import Final
 
-import redis.asyncio as redis
-from redis.exceptions import RedisError
+from adapters.redis_link import RedisAway, RedisLink
 
-KEPT_S = 3600
-TIMEOUT_S = 1.0
-_log = logging.getLogger(__name__)
+KEPT_S: Final = 3600
 
 
 class Idempotency:
     """(account, key) → id in Redis. Losing Redis forgets keys; it refuses nobody."""
 
-    def __init__(self, url: str) -> None:
-        self._redis = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - its keyword types are open
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, decode_responses=True
-        )
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
 
     async def first(self, account: int, key: str, proposed: int) -> int:
         """The id first proposed under this account's key: `proposed`, unless somebody was here within the hour."""
         name = f"asked:{account}:{hashlib.sha256(key.encode()).hexdigest()}"
         try:
-            if await self._redis.set(name, str(proposed), ex=KEPT_S, nx=True):
+            if await self._link.ask(lambda redis: redis.set(name, str(proposed), ex=KEPT_S, nx=True)):
                 return proposed
-            found: str | None = await self._redis.get(name)  # pyright: ignore[reportAssignmentType]
-        except (RedisError, OSError) as error:
-            _log.warning("an idempotency key is not remembered: %s", error)
+            found: str | None = await self._link.ask(lambda redis: redis.get(name))  # pyright: ignore[reportAssignmentType]
+        except RedisAway:
             return proposed
         return proposed if found is None else int(found)
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._redis.aclose()

@@ -132,9 +132,12 @@ def set_up(environ: Mapping[str, str] = os.environ, stream: TextIO | None = None
     handler.setFormatter(JsonLines(mask) if form_of(environ, out) == JSON else TextLines(mask))
     level = log_level(environ)
     # What libraries say of their own (each request of a client, with its query) is never asked for.
+    handler.addFilter(SaidOnce())
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
     for name in OURS:
         logging.getLogger(name).setLevel(level)
+    # What it says of each single connection its users say once, and what it means.
+    logging.getLogger("psycopg.pool").setLevel(max(level, logging.ERROR))
     logging.captureWarnings(True)
     sys.excepthook = _raised
     threading.excepthook = _raised_in_thread

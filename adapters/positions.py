@@ -1,40 +1,42 @@
 """What each token has written last, for an hour, so that its later reads can wait for it: you read what you wrote."""
 
-import logging
+from collections import OrderedDict
+from typing import Final
 
-import redis.asyncio as redis
-from redis.exceptions import RedisError
+from adapters.redis_link import RedisAway, RedisLink
 
-KEPT_S = 3600
-TIMEOUT_S = 1.0
-_log = logging.getLogger(__name__)
+KEPT_S: Final = 3600
+UNTOLD_MAX: Final = 10_000
 
 
 class Positions:
-    """Token → (epoch, position) in Redis. Losing Redis makes reads wait a little longer, never fail."""
+    """Token → (epoch, position) in Redis. Losing Redis makes reads wait a little longer, never fail.
 
-    def __init__(self, url: str) -> None:
-        self._redis = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - its keyword types are open
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, decode_responses=True
-        )
+    What Redis could not be told this process remembers itself, for when Redis is back and knows nothing of it.
+    """
+
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
+        self._untold: OrderedDict[int, tuple[str, int]] = OrderedDict()
 
     async def remember(self, token: int, epoch: str, position: int) -> None:
-        """Note the position of a write. A failure is logged: the write itself stands."""
+        """Note the position of a write. Without Redis the write stands all the same."""
         try:
-            await self._redis.set(f"written:{token}", f"{epoch}:{position}", ex=KEPT_S)
-        except (RedisError, OSError) as error:
-            _log.warning("a write is not remembered: %s", error)
+            await self._link.ask(lambda redis: redis.set(f"written:{token}", f"{epoch}:{position}", ex=KEPT_S))
+        except RedisAway:
+            self._untold[token] = epoch, position
+            self._untold.move_to_end(token)
+            if len(self._untold) > UNTOLD_MAX:
+                self._untold.popitem(last=False)
+        else:
+            self._untold.pop(token, None)
 
     async def last_of(self, token: int, epoch: str) -> int | None:
         """The position of the token's last write, 0 when there was none lately, None when Redis does not answer."""
         try:
-            found: str | None = await self._redis.get(f"written:{token}")  # pyright: ignore[reportAssignmentType]
-        except (RedisError, OSError) as error:
-            _log.warning("the last write is not known: %s", error)
+            found: str | None = await self._link.ask(lambda redis: redis.get(f"written:{token}"))  # pyright: ignore[reportAssignmentType]
+        except RedisAway:
             return None
         written, _, position = (found or ":0").partition(":")
-        return int(position) if written == epoch else 0
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._redis.aclose()
+        untold = self._untold.get(token, (epoch, 0))
+        return max(int(position) if written == epoch else 0, untold[1] if untold[0] == epoch else 0)

@@ -43,6 +43,7 @@ from adapters.postgres.seen_signatures import SeenSignatures
 from adapters.postgres.tokens import TokenCache, keep_current
 from adapters.postgres.users import UserStore
 from adapters.postgres.writer import GroupWriter
+from adapters.redis_link import RedisLink
 from adapters.resolving import Resolver
 from adapters.tasks import end
 from domain.dispatch import Concept, Decided, Dispatch
@@ -98,8 +99,9 @@ class Server:
         self.seen_signatures = SeenSignatures(self.pool)
         self.reads = Reads(dsn, beside=[self.pool])
         self.kept = KeptDocuments()
-        self.positions = Positions(settings.redis_url)
-        self.idempotency = Idempotency(settings.redis_url)
+        self._redis = RedisLink(settings.redis_url)
+        self.positions = Positions(self._redis)
+        self.idempotency = Idempotency(self._redis)
         self.jobs = JobQueue(self.pool)
         self.bell = Bell(settings.redis_url)
         self._dsn = dsn
@@ -173,8 +175,7 @@ class Server:
             await transport.aclose()
             await asyncio.to_thread(self._writer.close)
             await self.pool.close()
-            await self.positions.aclose()
-            await self.idempotency.aclose()
+            await self._redis.aclose()
             self.bell.close()
 
     def _open_log(self) -> None:

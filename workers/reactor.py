@@ -66,6 +66,9 @@ class _Reactor:
                     await self._act(batch, world)
                     position = batch.to
                     await until(self._stopped, LINGER_S)
+                else:
+                    # A crash of the database takes the connection, the lock and the last commits; nobody else says so.
+                    position = await asyncio.to_thread(self._reacting.position)
             except (Unavailable, FactsBehind, Conflict) as error:
                 _log.warning("reacting waits: %s", error)
                 await until(self._stopped, POLL_S)

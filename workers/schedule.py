@@ -29,7 +29,8 @@ ENDED_MAX: Final = 500
 MEDIA_KEPT_FOR: Final = timedelta(days=1)
 ANOTHER_KEEPS_IT_S: Final = 10.0
 LOOK_AGAIN_S: Final = 0.5
-WAIT_S_MAX: Final = 60.0
+# A connection that went away is noticed by asking.
+WAIT_S_MAX: Final = 5.0
 _log = logging.getLogger("daybook.tick")
 
 

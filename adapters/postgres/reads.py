@@ -15,6 +15,7 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
+from adapters.outage import Outage
 from adapters.postgres import generations, projecting
 from adapters.tasks import end
 from adapters.unavailable import Unavailable
@@ -84,6 +85,7 @@ class Reads:
         self._moved = asyncio.Event()
         self._moves = 0
         self._draining: set[asyncio.Task[None]] = set()
+        self._outage = Outage("PostgreSQL", "what needs it waits, or is answered 503; nothing is lost by that")
 
     def view(self) -> View:
         """The live generation. Raises Unavailable while there is none made by this code."""
@@ -145,6 +147,7 @@ class Reads:
                     for pool in (*self._pools.values(), *self._beside):
                         await pool.check()
                     await self._refresh(connection)
+                    self._outage.answered()
                     ready.set()
                     while True:
                         heard = pointed = False
@@ -154,7 +157,9 @@ class Reads:
                         if pointed or not heard:
                             await self._refresh(connection)  # also finds out whether anybody is still there
             # Whatever it is (a restart, a generation dropped meanwhile), following must go on: all is read again.
-            except (psycopg.Error, PoolTimeout) as error:
+            except psycopg.OperationalError as error:
+                self._outage.failed(error)
+            except psycopg.Error as error:
                 _log.warning("the read models can't be followed: %s", error)
             ready.set()
             await asyncio.sleep(RETRY_S)

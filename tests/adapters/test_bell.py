@@ -38,5 +38,5 @@ def test_it_keeps_out_of_the_database_that_everything_else_is_in(valkey_server: 
 def test_ringing_without_redis_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
     bell = Bell("redis://127.0.0.1:1")
     asyncio.run(bell.ring([1]))
-    assert "nobody was woken" in caplog.text
+    assert "nobody is woken" in caplog.text
     bell.close()

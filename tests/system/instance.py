@@ -60,11 +60,11 @@ class Instance:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def wait_for(self, text: str, *, times: int = 1, timeout_s: float = START_TIMEOUT_S) -> str:
-        """Wait until so many lines with `text` were printed; gives the last of them."""
+    def wait_for(self, text: str, *, times: int = 1, since: int = 0, timeout_s: float = START_TIMEOUT_S) -> str:
+        """Wait until so many lines with `text` were printed, behind the first `since`; gives the last of them."""
 
         def found() -> list[str]:
-            return [line for line in self.said if text in line]
+            return [line for line in self.said[since:] if text in line]
 
         with self._news:
             done = self._news.wait_for(lambda: len(found()) >= times or not self._reader.is_alive(), timeout_s)

@@ -31,6 +31,7 @@ SCOPES = ["read", "write", "follow", "push"]
 # Where a row means the answer's status rather than its body.
 HTTP = "HTTP"
 MISSING = "(missing)"
+COMPLAINTS = ('"level":"warning"', '"level":"error"', '"level":"critical"', "Traceback")
 
 
 class Site:
@@ -51,9 +52,7 @@ class Site:
 
     def complaints(self) -> list[str]:
         """What it said that no operator should have to read: errors, warnings and tracebacks."""
-        return [
-            line for line in self.instance.said if any(word in line for word in (" ERROR ", " WARNING ", "Traceback"))
-        ]
+        return [line for line in self.instance.said if any(word in line for word in COMPLAINTS)]
 
     def person(self) -> "Person":
         """Somebody with a client who has done nothing so far."""

@@ -6,26 +6,44 @@ and decides on the same stream, where "already so" is silence: no lock, and noth
 """
 
 import hashlib
+import time
+from collections import OrderedDict
 from typing import Final
 
 from adapters.redis_link import RedisAway, RedisLink
 
 KEPT_S: Final = 3600
+REMEMBERED_MAX: Final = 10_000
 
 
 class Idempotency:
-    """(account, key) → id in Redis. Losing Redis forgets keys; it refuses nobody."""
+    """(account, key) → id in Redis, and the latest in this process, too. Losing Redis refuses nobody.
+
+    While Redis is away, only what is asked again of the same process changes nothing.
+    """
 
     def __init__(self, link: RedisLink) -> None:
         self._link = link
+        self._here: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     async def first(self, account: int, key: str, proposed: int) -> int:
         """The id first proposed under this account's key: `proposed`, unless somebody was here within the hour."""
         name = f"asked:{account}:{hashlib.sha256(key.encode()).hexdigest()}"
+        if (known := self._known(name)) is not None:
+            return known
+        found: str | None = None
         try:
-            if await self._link.ask(lambda redis: redis.set(name, str(proposed), ex=KEPT_S, nx=True)):
-                return proposed
-            found: str | None = await self._link.ask(lambda redis: redis.get(name))  # pyright: ignore[reportAssignmentType]
+            if not await self._link.ask(lambda redis: redis.set(name, str(proposed), ex=KEPT_S, nx=True)):
+                found = await self._link.ask(lambda redis: redis.get(name))  # pyright: ignore[reportAssignmentType]
         except RedisAway:
-            return proposed
-        return proposed if found is None else int(found)
+            # Somebody else may have asked the same while this waited.
+            if (known := self._known(name)) is not None:
+                return known
+        self._here[name] = (proposed if found is None else int(found)), time.monotonic()
+        if len(self._here) > REMEMBERED_MAX:
+            self._here.popitem(last=False)
+        return self._here[name][0]
+
+    def _known(self, name: str) -> int | None:
+        number, since_s = self._here.get(name, (None, 0.0))
+        return number if time.monotonic() - since_s < KEPT_S else None

@@ -33,7 +33,7 @@ class RedisLink:
         )
         self._outage = Outage(
             "Redis",
-            "reads wait for the log's head instead of one's own last write, and Idempotency-Keys are not remembered",
+            "reads wait for the log's head rather than one's own last write, Idempotency-Keys hold in one process",
         )
 
     async def ask(self, call: Callable[[redis.Redis], Awaitable[T]]) -> T:

@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from psycopg_pool import AsyncConnectionPool
 
 from adapters.accounts import Accounts
 from adapters.activitypub.fetch import Fetcher
@@ -35,8 +34,9 @@ from adapters.postgres.host_life import HostLife
 from adapters.postgres.jobs import JobQueue
 from adapters.postgres.markers import Markers
 from adapters.postgres.oauth import OAuthStore
+from adapters.postgres.pools import make_pool
 from adapters.postgres.projecting import Projector
-from adapters.postgres.reads import Pool, Reads
+from adapters.postgres.reads import Reads
 from adapters.postgres.received import FetchedKeys, Inbox
 from adapters.postgres.refusals import Refusals
 from adapters.postgres.seen_signatures import SeenSignatures
@@ -81,13 +81,7 @@ class Server:
         self.instance_pem = secrets.public_pem(key)
         self.ids = LocalIds(now)
         self.passwords = Passwords()
-        self.pool: Pool = AsyncConnectionPool(
-            dsn,
-            min_size=1,
-            max_size=APP_CONNECTIONS_MAX,
-            open=False,
-            kwargs={"autocommit": True, "application_name": "daybook serve"},
-        )
+        self.pool = make_pool(dsn, APP_CONNECTIONS_MAX, "daybook serve")
         self.media = Library(self.pool, settings.data, self.ids, now, settings.origin)
         self.oauth = OAuthStore(self.pool)
         self.users = UserStore(self.pool)

@@ -5,6 +5,7 @@ anything else (Mastodon documentation, entities/Error); OAuth endpoints add `err
 People who open a page that is not there get a page. Nothing of an unexpected exception is ever shown.
 """
 
+import errno
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -38,6 +39,9 @@ MACHINE_PATHS = (
 )
 
 RETRY_SOON_S = 2
+# A disk that is full, or one's share of it.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+FULL_RETRY_S = 60
 
 UNAUTHORIZED = "The access token is invalid"
 NOT_FOR_APPS = "This method requires an authenticated user"
@@ -190,6 +194,12 @@ def handlers(pages: Pages) -> dict[int | type[Exception], Handler]:
         log.warning("unavailable: %s %s: %s", request.method, route_of(request.scope), error)
         return answer(request, _temporary(error.retry_after_s))
 
+    def system(request: Request[Any, Any, Any], error: OSError) -> Response[bytes]:
+        if error.errno in NO_ROOM:
+            log.warning("no room: %s %s: %s", request.method, request.scope["path"], error)
+            return answer(request, _temporary(FULL_RETRY_S))
+        return unexpected(request, error)
+
     def behind(request: Request[Any, Any, Any], error: FactsBehind | Conflict) -> Response[bytes]:
         log.warning("behind: %s %s: %r", request.method, route_of(request.scope), error)
         return answer(request, _temporary(RETRY_SOON_S))
@@ -209,6 +219,7 @@ def handlers(pages: Pages) -> dict[int | type[Exception], Handler]:
         FactsBehind: behind,
         Conflict: behind,
         HTTPException: framework,
+        OSError: system,
         Exception: unexpected,
     }
 

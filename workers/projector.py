@@ -24,10 +24,11 @@ _log = logging.getLogger("daybook.project")
 def follow(settings: Settings, stopping: threading.Event) -> None:
     """Project until `stopping` is set. A database that does not answer is waited for; nothing parks because of it."""
     pause_s = RETRY_FIRST_S
+    told = _Told()
     while not stopping.is_set():
         begun = time.monotonic()
         try:
-            _Follower(settings, stopping).run()
+            _Follower(settings, stopping, told).run()
         except TablesGone:
             _log.warning("the read models projected into were dropped; taking up the live ones")
         except DatabaseTrouble as error:
@@ -39,14 +40,22 @@ def follow(settings: Settings, stopping: threading.Event) -> None:
         stopping.wait(pause_s)
 
 
+class _Told:
+    """Where it was last said to go on, over several lives: one that ends before it came further is not news."""
+
+    def __init__(self) -> None:
+        self.position: int | None = None
+
+
 class _Follower:
     """One life of the projector: a listening connection, and a projector of the generation that is ours."""
 
-    def __init__(self, settings: Settings, stopping: threading.Event) -> None:
+    def __init__(self, settings: Settings, stopping: threading.Event, told: _Told) -> None:
         assert settings.database_app_url is not None, "settings must be attached first"
         self._settings = settings
         self._dsn = settings.database_app_url
         self._stopping = stopping
+        self._told = told
         self._tail = Tail(self._dsn)
         self._generation: Generation | None = None
         self._projector: Projector | None = None
@@ -75,7 +84,10 @@ class _Follower:
             return False
         self._generation = generation
         self._projector = make_projector(self._settings, self._dsn, generation)
-        _log.info("following the log from event %d", self._projector.position() + 1)
+        position = self._projector.position()
+        if position != self._told.position:
+            self._told.position = position
+            _log.info("following the log from event %d", position + 1)
         return True
 
     def _let_go(self) -> None:

@@ -139,9 +139,17 @@ class Supervisor:
                 self.restarts[part.name] = 0
             wait_s = min(BACK_OFF_FIRST_S * 2 ** self.restarts[part.name], BACK_OFF_MAX_S)
             self._due_at[part.name] = now + wait_s
-            self.say(f"{part.name} ended ({_how(part.process.returncode)}); starting it again in {wait_s:.1f} s.")
+            if self._is_said(part):
+                times = f", {number} times in a row" if (number := self.restarts[part.name]) > 1 else ""
+                self.say(
+                    f"{part.name} ended ({_how(part.process.returncode)}{times}); starting it again in {wait_s:.1f} s."
+                )
         elif now >= self._due_at[part.name]:
             self._restart(part)
+
+    def _is_said(self, part: Part) -> bool:
+        """Whether to tell of this end or restart: more and more seldom when it goes on."""
+        return self.restarts[part.name].bit_count() <= 1
 
     def _restart(self, part: Part) -> None:
         del self._due_at[part.name]
@@ -149,7 +157,8 @@ class Supervisor:
         try:
             self.start(part)
         except EmbeddedError as error:
-            self.say(str(error))
+            if self._is_said(part):
+                self.say(str(error))
         else:
             self.say(f"{part.name} is started again.")
 

@@ -16,6 +16,7 @@ from domain.events import Refused
 AT_ONCE_MAX = 2
 WAITING_MAX = 32
 TIMEOUT_S = 60.0
+FULL_RETRY_S = 60
 
 # In order of preference, as clients choose what to convert to.
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp", "image/avif")
@@ -49,7 +50,7 @@ class Pictures:
         """Write what `source` shows to `folder`, as `name` with an ending; with `cut`, in just this size.
 
         `source` is a file with a descriptor, read from its start. Raises Refused with a sentence when it is no picture,
-        is damaged, or costs too much to decode; Unavailable when too many wait already.
+        is damaged, or costs too much to decode; Unavailable when too many wait already or the disk is full.
         """
         if self._waiting >= WAITING_MAX:
             raise Unavailable("too many pictures are being processed")
@@ -82,6 +83,8 @@ def run(source: BinaryIO, folder: Path, name: str, cut: tuple[int, int] | None =
         # Killed by one of its limits, or by its own decoder.
         raise Refused("File takes more to read than a picture may")
     said = json.loads(done.stdout)
+    if "full" in said:
+        raise Unavailable("the disk that pictures are kept on is full", retry_after_s=FULL_RETRY_S)
     if "refused" in said:
         raise Refused(said["refused"])
     return msgspec.convert(said, Picture)

@@ -2,7 +2,8 @@
 
 A program of its own, run by `pictures.py` with an order as its argument, `{"folder", "name", "cut", "pixels_max"}` in
 JSON: what a stranger made is decoded where a crash, an endless loop or a flood of memory ends this process and nothing
-else. It imports nothing of ours, and answers in JSON: `{"refused": sentence}`, or the fields of a `pictures.Picture`.
+else. It imports nothing of ours, and answers in JSON: `{"refused": sentence}`, `{"full": true}` where the disk is, or
+the fields of a `pictures.Picture`.
 
 The type is told by content alone. Pictures of too many pixels are refused before they are decoded; large ones are made
 smaller (Mastodon: 3840 by 2160). EXIF's orientation and a colour profile are applied, and then dropped with all else
@@ -34,6 +35,7 @@ HEADER_BYTES: Final = 64
 MEMORY_BYTES_MAX: Final = 2_147_483_648
 CPU_S_MAX: Final = 30
 WRITTEN_BYTES_MAX: Final = 134_217_728
+ROOM_BYTES_MIN: Final = 1_048_576
 
 BLURHASH_SIDE: Final = 32
 BLURHASH_PARTS: Final = (4, 3)
@@ -290,6 +292,12 @@ def _confine() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
+def _is_full(folder: str) -> bool:
+    """Whether there is no room to write to; encoders don't say why they can't."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize < ROOM_BYTES_MIN
+
+
 def main() -> None:
     """Read the order from the arguments and the picture from standard input; answer on standard output."""
     order = json.loads(sys.argv[1])
@@ -308,7 +316,7 @@ def main() -> None:
     except UnidentifiedImageError:
         answer = {"refused": NOT_TAKEN}
     except Exception:  # noqa: BLE001 - whatever a decoder trips over, the file is at fault
-        answer = {"refused": BROKEN}
+        answer = {"full": True} if _is_full(order["folder"]) else {"refused": BROKEN}
     sys.stdout.write(json.dumps(answer))
 
 

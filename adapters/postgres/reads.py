@@ -13,10 +13,11 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+from psycopg_pool import PoolClosed, PoolTimeout
 
 from adapters.outage import Outage
 from adapters.postgres import generations, projecting
+from adapters.postgres.pools import CONNECT_TIMEOUT_S, Pool, make_pool
 from adapters.tasks import end
 from adapters.unavailable import Unavailable
 from projections.query import Query
@@ -24,12 +25,10 @@ from projections.query import Query
 CONNECTIONS_MAX = 8
 WAIT_S_MAX = 2.0
 RETRY_S = 0.5
-CONNECT_TIMEOUT_S = 5
 SILENCE_S_MAX = 15.0
 # A request asks its view several times over; none lasts longer than this.
 DRAIN_S = 5.0
 _log = logging.getLogger(__name__)
-Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
 
 _LIVE = "SELECT n FROM app.generations WHERE status = 'live' AND code_hash = %s"
 _HEAD = "SELECT position, epoch FROM log.head"
@@ -57,6 +56,8 @@ class View:
         try:
             try:
                 return await self._ask(statement, values)
+            except PoolTimeout:
+                raise  # it was waited for already
             except psycopg.OperationalError:
                 # The database may have been restarted: the pool's connections are broken, new ones are not.
                 await self._pool.check()
@@ -193,18 +194,9 @@ class Reads:
 
     async def _open(self, n: int) -> Pool:
         schema = generations.Generation(n, "", "").schema
-        pool: Pool = AsyncConnectionPool(
-            self._dsn,
-            min_size=1,
-            max_size=CONNECTIONS_MAX,
-            open=False,
-            kwargs={
-                "autocommit": True,
-                "application_name": f"daybook {schema}",
-                # The queries are shaped so that one plan fits all values; planning costs more than running them.
-                "options": f"-c search_path={schema} -c jit=off -c plan_cache_mode=force_generic_plan",
-            },
-        )
+        # The queries are shaped so that one plan fits all values; planning costs more than running them.
+        options = f"-c search_path={schema} -c jit=off -c plan_cache_mode=force_generic_plan"
+        pool = make_pool(self._dsn, CONNECTIONS_MAX, f"daybook {schema}", options)
         await pool.open()
         return pool
 

@@ -24,6 +24,7 @@ GROUP_BYTES_MAX = 8 * 1024 * 1024
 RECOVER_FOR_S = 15.0
 RECONNECT_PAUSE_S = 0.25
 CONNECT_TIMEOUT_S = 5
+FULL_RETRY_S = 60
 # SQLSTATE classes of errors that pass: connection, operator intervention, rollback, insufficient resources.
 PASSING_CLASSES = frozenset({"08", "57", "40", "53"})
 
@@ -139,7 +140,10 @@ class GroupWriter:
         try:
             answers = self._append(group)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to the callers, and the thread must live on
-            if self._may_pass(error):
+            if isinstance(error, psycopg.errors.DiskFull):
+                # It will not have passed in a moment, and nothing was written: whoever waits can be told at once.
+                _tell((job, Unavailable(_sentence(error), retry_after_s=FULL_RETRY_S)) for job in group)
+            elif self._may_pass(error):
                 self._recover(group, error, time.monotonic() + RECOVER_FOR_S if until is None else until)
             elif len(group) == 1:
                 _tell([(group[0], error)])
@@ -173,7 +177,7 @@ class GroupWriter:
                 if missing:
                     self._commit(missing, until)
                 return
-        _tell((job, Unavailable(str(error))) for job in group)
+        _tell((job, Unavailable(_sentence(error))) for job in group)
 
     def _what_stands(self, job: _Job) -> Appended | None:
         """The answer to a job that was committed; None if it was not. Sealed bytes are never the same twice."""
@@ -243,6 +247,11 @@ def _resolve(told: list[tuple[Waiter, Appended | Exception]]) -> None:
             waiter.set_exception(answer)
         else:
             waiter.set_result(answer)
+
+
+def _sentence(error: Exception) -> str:
+    """What PostgreSQL says, without its hints and contexts."""
+    return str(error).partition("\n")[0]
 
 
 def _per_command(group: list[_Job], outcomes: Any, positions: Any, versions: Any) -> list[Appended]:

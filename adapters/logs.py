@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from adapters.config import JSON, TEXT, log_form, log_level
+from adapters.terse_log import SaidOnce
 
 MASK: Final = "[secret]"
 ADDRESS_MASK: Final = "[address]"

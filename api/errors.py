@@ -194,12 +194,6 @@ def handlers(pages: Pages) -> dict[int | type[Exception], Handler]:
         log.warning("unavailable: %s %s: %s", request.method, route_of(request.scope), error)
         return answer(request, _temporary(error.retry_after_s))
 
-    def system(request: Request[Any, Any, Any], error: OSError) -> Response[bytes]:
-        if error.errno in NO_ROOM:
-            log.warning("no room: %s %s: %s", request.method, request.scope["path"], error)
-            return answer(request, _temporary(FULL_RETRY_S))
-        return unexpected(request, error)
-
     def behind(request: Request[Any, Any, Any], error: FactsBehind | Conflict) -> Response[bytes]:
         log.warning("behind: %s %s: %r", request.method, route_of(request.scope), error)
         return answer(request, _temporary(RETRY_SOON_S))
@@ -208,6 +202,8 @@ def handlers(pages: Pages) -> dict[int | type[Exception], Handler]:
         return answer(request, _translated(error, request.scope["path"]))
 
     def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            return unavailable(request, Unavailable(str(error), retry_after_s=FULL_RETRY_S))
         log.error("unexpected: %s %s", request.method, route_of(request.scope), exc_info=error)
         return answer(request, _internal())
 
@@ -219,7 +215,6 @@ def handlers(pages: Pages) -> dict[int | type[Exception], Handler]:
         FactsBehind: behind,
         Conflict: behind,
         HTTPException: framework,
-        OSError: system,
         Exception: unexpected,
     }
 

@@ -178,11 +178,11 @@ class Reads:
         n: int | None = row[0] if row else None
         if n is not None and n not in self._pools:
             self._pools[n] = await self._open(n)
-        before, self._live = self._live, n
         if n is not None:
             schema = sql.Identifier(generations.Generation(n, "", "").schema)
             found = await (await connection.execute(_CHECKPOINT.format(schema))).fetchone()
             self._advance(n, found[0] if found else 0)
+        before, self._live = self._live, n
         if before is not None and before != n:
             self._drain(before)
 

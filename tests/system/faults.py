@@ -12,7 +12,7 @@ import psycopg
 
 from adapters.embedded.postgres import attached_dsn
 from adapters.postgres import generations
-from tests.system.sites import Person, Site, running_sites
+from tests.system.sites import COMPLAINTS, Person, Site
 
 WAIT_S_MAX = 120.0
 LOOK_EVERY_S = 0.05
@@ -97,6 +97,12 @@ def traffic(person: Person, **sizes: int) -> Iterator[Traffic]:
         made.stop()
 
 
+def told_of(site: Site, since: int) -> list[str]:
+    """What an operator was told behind the first `since` lines, but for the line that each request has."""
+    said = [line for line in site.instance.said[since:] if any(word in line for word in COMPLAINTS)]
+    return [line for line in said if "daybook.request" not in line]
+
+
 def owner_of(site: Site) -> psycopg.Connection:
     """The owner's connection to a site's own PostgreSQL."""
     dsn = attached_dsn(site.data)
@@ -133,6 +139,3 @@ def all_posts_of(person: Person) -> list[str]:
 
 def _before(found: list[str]) -> dict[str, str]:
     return {"max_id": found[-1]} if found else {}
-
-
-__all__ = ["Traffic", "all_posts_of", "live_rows", "owner_of", "running_sites", "traffic", "waited_for"]

@@ -15,7 +15,7 @@ import pytest
 
 from tests.federation.peer import Peer, running_peer
 from tests.pictures import jpeg
-from tests.system.faults import Traffic, all_posts_of, live_rows, owner_of, traffic, waited_for
+from tests.system.faults import Traffic, all_posts_of, live_rows, owner_of, told_of, traffic, waited_for
 from tests.system.instance import Instance
 from tests.system.sites import Person, Site, running_sites
 
@@ -122,7 +122,7 @@ def test_on_a_full_disk_writes_are_refused_for_now_and_reads_go_on(site: Site, d
     assert uploaded(person).status_code == 200
     assert {status for _, status in busy.told} == {200, 503} and busy.bare == []
     nothing_is_lost(site, person, busy)
-    said = site.instance.said[said_before:]
+    said = told_of(site, said_before)
     assert any("No space left on device" in line for line in said), "".join(said)
     assert len(said) < 40, "".join(said)
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from adapters.embedded.postgres import attached_dsn
-from tests.system.faults import all_posts_of, live_rows, owner_of, traffic, waited_for
+from tests.system.faults import all_posts_of, live_rows, owner_of, told_of, traffic, waited_for
 from tests.system.sites import Site, running_sites
 
 AWAY = "PostgreSQL does not answer"
@@ -66,7 +66,7 @@ def test_a_restart_of_postgresql_loses_and_doubles_nothing(site: Site, fault: Ca
     assert live_rows(site, "SELECT count(*) FROM parked") == [(0,)]
     wait_until_connected(site, parts)
     site.instance.wait_for(BACK, since=said_before)
-    said = site.instance.said[said_before:]
+    said = told_of(site, said_before)
     # Once by `serve` and once by `behind`, however many had to wait.
     assert 1 <= len([line for line in said if AWAY in line]) <= 2
     assert len(said) < 40, "".join(said)

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from adapters.embedded.valkey import EmbeddedValkey
-from tests.system.faults import all_posts_of, traffic, waited_for
+from tests.system.faults import all_posts_of, told_of, traffic, waited_for
 from tests.system.sites import Pair, Person, Site, running_sites
 
 AWAY = "Redis does not answer"
@@ -60,7 +60,7 @@ def test_while_redis_hangs_everything_is_answered_and_afterwards_as_before(pair:
         busy.wait_for("writers", 200, more=20)
     assert {status for _, status in busy.told} == {200} and busy.bare == []
     assert {untold["id"], *busy.posts.values()} < set(all_posts_of(alice))
-    said = [line for line in site.instance.said[said_before:] if " WARNING " in line]
+    said = told_of(site, said_before)
     assert len([line for line in said if AWAY in line]) <= 2
     assert len(said) < 20, "".join(said)
 

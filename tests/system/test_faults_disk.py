@@ -16,7 +16,7 @@ import pytest
 from tests.federation.peer import Peer, running_peer
 from tests.pictures import jpeg
 from tests.system.faults import Traffic, all_posts_of, live_rows, owner_of, told_of, traffic, waited_for
-from tests.system.instance import Instance
+from tests.system.instance import UP, Instance
 from tests.system.sites import Person, Site, running_sites
 
 SIZE_MB = 320
@@ -76,7 +76,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         (site.data / "disk").mkdir()
         script = MOVE.format(size=SIZE_MB, parts=" ".join(PARTS))
         within = [*UNSHARE, "sh", "-c", script, "sh", str(site.data), str(site.data / "disk")]
-        site.instance = Instance(site.data, site.port, within=within).ready()
+        site.instance = Instance(site.data, site.port, command=[*within, *UP]).ready()
         yield site
 
 

@@ -43,7 +43,10 @@ from adapters.postgres import generations
 SEGMENT_EVENTS_MAX = 20_000
 CONNECT_TIMEOUT_S = 10
 # What a whole backup may lie under; whatever else is in the folder is nobody's to remove.
-_OURS = ("log/events-*", "app/*-*", "keys/event_keys-*", "media/??/*", "media-*.sha256", "master-*.key")
+_OURS = (
+    *("log/events-*", "app/*-*", "keys/event_keys-*", "media/??/*", "media-*.sha256", "master-*.key"),
+    *(f"{name}{DRAFT_ENDING}" for name in ("log/*", "app/*", "keys/event_keys", "media", "master")),
+)
 _PICTURES = "SELECT file FROM app.media UNION SELECT preview FROM app.media ORDER BY 1"
 _HEAD = "SELECT position, epoch FROM log.head"
 _MIGRATIONS = "SELECT name, checksum FROM public.daybook_migrations ORDER BY name"
@@ -108,8 +111,18 @@ class Backup:
     def run(self, tell: Tell, *, with_master_key: bool) -> Manifest:
         """Write everything, the manifest last; `tell` hears (what, done, of how many).
 
-        Raises BackupError, OSError when there is no room, psycopg.OperationalError when the database goes away.
+        What was written is removed again when it fails. Raises BackupError, OSError when there is no room,
+        psycopg.OperationalError when the database goes away.
         """
+        try:
+            made = self._write(tell, with_master_key=with_master_key)
+        except BaseException:
+            self._remove_leftovers({keys_folder(self._folder, None), keys_folder(self._folder, self._apart)})
+            raise
+        self._remove_leftovers({keys_folder(self._folder, self._apart)})
+        return made
+
+    def _write(self, tell: Tell, *, with_master_key: bool) -> Manifest:
         # Once before the snapshot is read and once after: what goes meanwhile was here, and what comes is here.
         self._pictures.collect(lambda done, goal: tell("pictures", done, goal))
         segments = self._segments(tell)
@@ -146,9 +159,7 @@ class Backup:
             if (self._folder / name).is_dir():
                 sync_folder(self._folder / name)
         sync_folder(keys_folder(self._folder, self._apart))
-        sealed = write(self._folder, manifest)
-        self._remove_leftovers(sealed)
-        return sealed
+        return write(self._folder, manifest)
 
     def _check_prior(self) -> None:
         prior = self.prior
@@ -223,27 +234,32 @@ class Backup:
         live = generations.live(self._connection)
         if live is None or live.code_hash != generations.code_hash():
             return None
-        return ReadModels(
-            code_hash=live.code_hash,
-            position=generations.position_of(self._connection, live),
-            digests=generations.digests(self._connection, live),
-        )
+        try:
+            # A replay that switched since the snapshot may have dropped them.
+            with self._connection.transaction():
+                return ReadModels(
+                    code_hash=live.code_hash,
+                    position=generations.position_of(self._connection, live),
+                    digests=generations.digests(self._connection, live),
+                )
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            return None
 
     def _master_key(self) -> Part:
         return write_part(self._folder, "master", ".key", [load_master_key(self._settings).hex().encode() + b"\n"]).part
 
-    def _remove_leftovers(self, manifest: Manifest) -> None:
-        wanted = {part.file for part in manifest.parts} | set(self._pictures.hashes)
-        if self._apart is None:
-            wanted.add(f"{keys_folder(Path(), None)}/{manifest.keys.file}")
-        else:
-            for path in self._apart.glob("event_keys-*"):
-                if path.name != manifest.keys.file:
-                    path.unlink()
-        for pattern in (*_OURS, *(f"{one}{DRAFT_ENDING}" for one in ("log/*", "app/*", "keys/*", "media", "master"))):
-            for path in self._folder.glob(pattern):
-                if path.relative_to(self._folder).as_posix() not in wanted:
-                    path.unlink()
+    def _remove_leftovers(self, keys_in: set[Path]) -> None:
+        """Remove whatever of ours the manifest that stands there now does not name; keys stay in these folders only."""
+        wanted = set[Path]()
+        if (stands := read_if_any(self._folder)) is not None:
+            names = (*(part.file for part in stands.parts), *listed(self._folder, stands.media))
+            wanted = {self._folder / name for name in names} | {place / stands.keys.file for place in keys_in}
+        found = [path for pattern in _OURS for path in self._folder.glob(pattern)]
+        if self._apart is not None:
+            found += self._apart.glob("event_keys*")
+        for path in found:
+            if path not in wanted:
+                path.unlink()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Files of a backup, written once under a name that their content gives: none is ever written over.
+"""Files of a backup, under a name that their content gives: none is ever changed.
 
 So the same content is the same file, what a manifest names stays as it was while the next backup is made, and what is
 cut off by a crash has no name that any manifest knows.
@@ -7,6 +7,7 @@ cut off by a crash has no name that any manifest knows.
 import hashlib
 import os
 from collections.abc import Generator, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -47,26 +48,28 @@ def write_part(root: Path, stem: str, ending: str, blocks: Iterable[bytes | byte
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = target.with_name(target.name + DRAFT_ENDING)
     content = hashlib.sha256()
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        hashing = _Hashing(file)
-        if ending == ".zst":
-            with zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).stream_writer(
-                hashing,  # pyright: ignore[reportArgumentType] - it needs nothing but write
-                closefd=False,
-            ) as compressing:
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            hashing = _Hashing(file)
+            with _packing(hashing) if ending == ".zst" else nullcontext(hashing) as target_file:
                 for block in blocks:
                     content.update(block)
-                    compressing.write(block)
-        else:
-            for block in blocks:
-                content.update(block)
-                hashing.write(block)
-        file.flush()
-        os.fsync(file.fileno())
+                    target_file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
     sha256 = hashing.digest.hexdigest()
     name = f"{stem}-{sha256[:NAME_DIGITS]}{ending}"
     draft.replace(root / name)
     return Written(Part(file=name, sha256=sha256, bytes=hashing.bytes), content.hexdigest())
+
+
+def _packing(hashing: _Hashing) -> zstandard.ZstdCompressionWriter:
+    # It needs nothing of a file but `write`.
+    compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
+    return compressor.stream_writer(hashing, closefd=False)  # pyright: ignore[reportArgumentType]
 
 
 def read_part(root: Path, part: Part) -> Generator[bytes]:

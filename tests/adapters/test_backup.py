@@ -15,6 +15,7 @@ from adapters.backup.restoring import restore_database, restore_pictures
 from adapters.codec import Codec, Sealed
 from adapters.config import Settings
 from adapters.embedded.postgres import EmbeddedPostgres
+from adapters.postgres import generations
 from adapters.postgres.migrate import MigrationError, apply_migrations, lay_out, migrations
 from adapters.postgres.secrets import PEPPER
 from adapters.postgres.writer import GroupWriter, NewEvent
@@ -247,8 +248,10 @@ def test_a_folder_without_a_manifest_is_no_backup(kept: Kept, tmp_path: Path) ->
 def test_a_backup_that_is_broken_off_leaves_the_one_before_it_whole(kept: Kept, empty: Database) -> None:
     before = kept.back_up()
     expected = rows_of(kept.url)
+    files = kept.files()
     kept.append(2)
     kept.execute("DELETE FROM app.access_tokens")
+    kept.add_picture(f"{'cd' * 16}.png", b"another")
 
     def interrupt_at(step: str, done: int, goal: int) -> None:
         if (step, done) == ("tables", goal):
@@ -257,9 +260,37 @@ def test_a_backup_that_is_broken_off_leaves_the_one_before_it_whole(kept: Kept, 
     with pytest.raises(KeyboardInterrupt), backing_up(kept.settings, kept.folder, None) as run:
         run.run(interrupt_at, with_master_key=False)
     assert read(kept.folder) == before
+    assert kept.files().keys() == files.keys()
     assert damages(kept.folder, None, before, lambda done, goal: None) == []
     restore(kept, empty)
     assert rows_of(empty.owner) == expected
+
+
+def test_keys_that_were_beside_the_log_leave_it_once_they_are_kept_apart_and_not_before(
+    kept: Kept, tmp_path: Path
+) -> None:
+    before = kept.back_up()
+
+    def interrupt(step: str, done: int, goal: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), backing_up(kept.settings, kept.folder, tmp_path / "apart") as run:
+        run.run(interrupt, with_master_key=False)
+    assert damages(kept.folder, None, before, lambda done, goal: None) == []
+    kept.back_up(tmp_path / "apart")
+    assert not list(kept.folder.glob("keys/*"))
+
+
+def test_read_models_that_a_replay_drops_meanwhile_cost_no_more_than_their_digests(kept: Kept) -> None:
+    with psycopg.connect(kept.url, autocommit=True) as owner:
+        made = generations.create(owner, APP_ROLE)
+        generations.switch(owner, made)
+        assert kept.back_up().read_models is not None
+        with backing_up(kept.settings, kept.folder, None) as run:
+            owner.execute(f"DROP SCHEMA {made.schema} CASCADE")
+            manifest = run.run(say_nothing, with_master_key=False)
+    assert manifest.read_models is None
+    assert damages(kept.folder, None, manifest, lambda done, goal: None) == []
 
 
 def test_another_life_of_the_log_is_not_mixed_into_a_backup(kept: Kept, empty: Database, tmp_path: Path) -> None:

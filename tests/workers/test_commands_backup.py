@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import psycopg
 import pytest
 
+from adapters.backup.manifest import read, write
 from tests.database import MASTER_KEY
 from tests.workers.operator import TIMEOUT_S, Operator
 
@@ -80,6 +82,31 @@ def test_without_a_master_key_nothing_is_proved_and_that_is_said(operator: Opera
     del operator.environ["DAYBOOK_MASTER_KEY"]
     assert "whether it can be read is not proved" in operator.refused("backup", "verify", str(folder))
     assert not (operator.settings.data / "master.key").exists()
+
+
+def test_a_live_log_that_is_not_the_one_that_was_backed_up_is_told(operator: Operator, folder: Path) -> None:
+    operator.says("backup", str(folder))
+    with psycopg.connect(str(operator.settings.database_url)) as owner:
+        owner.execute("ALTER TABLE log.events DISABLE TRIGGER USER")
+        owner.execute("UPDATE log.events SET digest = sha256('x') WHERE notification_id = 2")
+    done = operator.run("backup", "verify", str(folder))
+    assert done.returncode == 3, done.stdout
+    assert "Not the same: the live instance's log does not begin with these events." in done.stdout
+
+
+def test_read_models_of_another_version_are_compared_with_nothing_and_that_is_said(
+    operator: Operator, folder: Path
+) -> None:
+    operator.project()
+    operator.says("backup", str(folder))
+    manifest = read(folder)
+    assert manifest.read_models is not None
+    others = msgspec.structs.replace(manifest.read_models, code_hash="0" * 32, digests={"statuses": ""})
+    write(folder, msgspec.structs.replace(manifest, read_models=others))
+    del operator.environ["DATABASE_URL"]
+    said = operator.says("backup", "verify", str(folder))
+    assert "These could be compared with nothing: it was made by another version of Daybook" in said
+    assert "live" not in said
 
 
 def test_a_database_in_use_is_refused_with_the_way_out(operator: Operator, folder: Path) -> None:

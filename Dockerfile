@@ -17,7 +17,7 @@ RUN --mount=type=cache,target=/root/.cache/pip .ci/install requirements.lock
 RUN .venv/bin/python -m compileall -q domain projections adapters api workers
 
 # A number, so that an orchestrator can see that it is not root's.
-RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin daybook \
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin daybook \
     && install --directory --mode 700 --owner daybook --group daybook /data
 USER 10001:10001
 

@@ -28,17 +28,23 @@ _LOCK: Final = "SELECT pg_try_advisory_lock(hashtext('daybook reactor'))"
 _POSITION: Final = "SELECT position FROM app.reactor"
 _PASSED: Final = "SELECT notification_id FROM checkpoint"
 _MOVE: Final = "UPDATE app.reactor SET position = %s WHERE position < %s"
-# All facts of a position or none of them: the checkpoint knows positions only.
-_FACTS: Final = """
+_WITH_EVENT: Final = """
     SELECT f.position, f.n, f.received_at_position, f.kind, f.actor, f.object, f.because IS NULL, f.verdict,
         e.originator_id, e.originator_version, e.topic, e.state, k.wrapped_key
     FROM facts f JOIN log.events e ON e.notification_id = f.received_at_position
     LEFT JOIN keys.event_keys k ON k.position = e.notification_id
+"""
+_FACT: Final = _WITH_EVENT + "WHERE f.position = %(position)s::bigint AND f.n = %(n)s::int"
+# All facts of a position or none of them: the checkpoint knows positions only.
+_FACTS: Final = (
+    _WITH_EVENT
+    + """
     WHERE f.position > %(after)s::bigint AND f.position <= %(to)s::bigint AND (
         (f.because IS NULL AND f.verdict = 'applied' AND f.kind = ANY(%(local)s::text[]))
         OR (f.because IS NOT NULL AND f.verdict IN ('applied', 'duplicate') AND f.kind = ANY(%(remote)s::text[])))
     ORDER BY f.position FETCH FIRST 200 ROWS WITH TIES
 """
+)
 # Answers that were delivered, to posts that nobody has brought yet; not those that were fetched themselves, or whoever
 # makes up an endless thread would keep us walking up it.
 _ORPHANS: Final = """
@@ -111,9 +117,7 @@ class Failure(msgspec.Struct, frozen=True):
 class Reacting:
     """The reactor's own connection. Every method raises psycopg.OperationalError when the database goes away."""
 
-    def __init__(self, dsn: str, codec: Codec, origin: str) -> None:
-        self._codec = codec
-        self._translator = Translator(origin)
+    def __init__(self, dsn: str) -> None:
         self._connection = psycopg.connect(
             dsn,
             autocommit=True,
@@ -158,6 +162,19 @@ class Reacting:
         """Let go of the connection and with it of the lock."""
         with suppress(psycopg.Error):
             self._connection.close()
+
+
+class Reading:
+    """Reads facts with the events behind them. Raises Unavailable."""
+
+    def __init__(self, codec: Codec, origin: str) -> None:
+        self._codec = codec
+        self._translator = Translator(origin)
+
+    async def at(self, view: View, position: int, n: int) -> Happened | None:
+        """One fact, whatever its kind; None where there is none, as after a replay that understood more."""
+        rows = await view.execute(_FACT, {"position": position, "n": n})
+        return self._happened(*rows[0]) if rows else None
 
     async def next(self, view: View, after: int, local: Collection[str], remote: Collection[str]) -> Batch:
         """What the live tables have passed since `after`, of these kinds; raises Unavailable."""

@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from typing import Final
 
 from adapters.activitypub.fetch_documents import FetchError, FetchGone, FetchRefused
@@ -23,10 +24,13 @@ from adapters.postgres.jobs import TRIES_MAX, Job
 from adapters.tasks import end
 from adapters.unavailable import Unavailable
 from adapters.wiring import Server
+from domain.ports import Conflict, FactsBehind
 from workers.lives import live, until
+from workers.reactors.consequences import DECIDE, decide_later
 
 HANDS_MAX: Final = 16
 JOB_S_MAX: Final = 90.0
+PUT_OFF_FOR: Final = timedelta(seconds=5)
 EXTEND_EVERY_S: Final = 10.0
 LOOK_EVERY_S: Final = 30.0
 LOOK_AGAIN_S: Final = 0.5
@@ -75,6 +79,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     FETCH: fetch,
     THREAD: thread,
     OUTBOX: outbox,
+    DECIDE: decide_later,
 }
 
 
@@ -160,6 +165,10 @@ class Hands:
             killing = job.attempts > TRIES_MAX
             problem = "its process ended each time" if killing else await self._problem_with(job)
             await (queue.done(job) if problem is None else queue.failed(job, problem))
+        except (FactsBehind, Conflict) as error:
+            # Nothing failed: however often it is too early, it is not given up.
+            _log.info("job %d (%s) is put off: %s", job.id, job.kind, error)
+            await queue.put_off(job, PUT_OFF_FOR)
         except Unavailable as error:
             # Its lease runs out, and it is done again.
             _log.warning("job %d (%s) can't be settled: %s", job.id, job.kind, error)
@@ -171,6 +180,8 @@ class Hands:
                 await self._kinds[job.kind](self._server, job)
         except (FetchRefused, FetchGone, Hopeless) as error:
             _log.info("%s of %s comes to nothing: %s", job.kind, job.subject, error)
+        except (FactsBehind, Conflict):
+            raise
         except (FetchError, Unavailable, TimeoutError) as error:
             return f"{type(error).__name__}: {error}"
         except Exception as error:  # noqa: BLE001 - whatever a job does, the others are done

@@ -7,20 +7,17 @@ the commands and then writes the rest with its checkpoint. A replay never comes 
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
 
 from adapters.config import Settings
 from adapters.postgres.jobs import Asked
 from adapters.postgres.tailing import DatabaseTrouble
-from adapters.reacting import Batch, Failure, Happened, Reacting, Send
+from adapters.reacting import Batch, Failure, Reacting, Reading, Send
 from adapters.unavailable import Unavailable
 from adapters.wiring import Server
-from domain.account import ProfileChanged
-from domain.events import Refused
 from domain.ports import Conflict, FactsBehind
 from workers.lives import live, until
-from workers.reactors import deliveries, fetches, follows
-from workers.reactors.follows import Decide
+from workers.reactors import consequences, deliveries, fetches, follows
+from workers.reactors.consequences import decide, later, world_of
 from workers.reactors.world import World
 
 POLL_S = 1.0
@@ -42,7 +39,8 @@ class _Reactor:
         assert dsn is not None, "settings must be attached first"
         self._server = server
         self._stopped = stopped
-        self._reacting = Reacting(dsn, server.codec, server.settings.origin)
+        self._reacting = Reacting(dsn)
+        self._reading = Reading(server.codec, server.settings.origin)
 
     async def run(self) -> None:
         try:
@@ -60,8 +58,8 @@ class _Reactor:
             # Heard by NOTIFY; looked at every second all the same, as a crash may have taken a word of it away.
             await self._server.reads.caught_up(position + 1, timeout_s=POLL_S)
             try:
-                world = self._world()
-                batch = await self._reacting.next(world.view, position, deliveries.KINDS, follows.KINDS)
+                world = world_of(self._server)
+                batch = await self._reading.next(world.view, position, deliveries.KINDS, follows.KINDS)
                 if batch.to > position:
                     await self._act(batch, world)
                     position = batch.to
@@ -69,56 +67,36 @@ class _Reactor:
                 else:
                     # A crash of the database takes the connection, the lock and the last commits; nobody else says so.
                     position = await asyncio.to_thread(self._reacting.position)
-            except (Unavailable, FactsBehind, Conflict) as error:
+            except Unavailable as error:
                 _log.warning("reacting waits: %s", error)
                 await until(self._stopped, POLL_S)
-
-    def _world(self) -> World:
-        server, settings = self._server, self._server.settings
-        return World(server.reads.view(), server.actor_keys, settings.origin, settings.domain)
 
     async def _act(self, batch: Batch, world: World) -> None:
         sends: list[Send] = []
         failures: list[Failure] = []
+        asked: list[Asked] = [*await fetches.above(batch.orphans, world)]
+        behind = False
         for happened in batch.happened:
             try:
-                sends += await self._react(happened, world)
-            except (Unavailable, FactsBehind, Conflict, MemoryError, DatabaseTrouble):
+                more, decisions = await consequences.of(happened, world, self._server)
+                sends += more
+                if decisions and behind:
+                    # The first has waited for the facts, and in vain: the others need not wait as long again.
+                    asked.append(later(happened))
+                else:
+                    await decide(decisions, self._server)
+            except (FactsBehind, Conflict) as error:
+                _log.warning("what follows from fact %d.%d is decided later: %s", happened.position, happened.n, error)
+                asked.append(later(happened))
+                behind = behind or isinstance(error, FactsBehind)
+            except (Unavailable, MemoryError, DatabaseTrouble):
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the line
                 # Trying again would fail the same; what comes behind must not wait for it.
                 _log.exception("fact %d.%d can't be acted upon and is set aside", happened.position, happened.n)
                 failures.append(Failure(happened.position, happened.n, f"raised {type(error).__name__}"))
-        asked: list[Asked] = [*await fetches.above(batch.orphans, world)]
         for happened in batch.happened:
             asked += await fetches.once_followed(happened, world)
         for claim, uri in zip(batch.waiting, batch.waits_for, strict=True):
             asked += await fetches.waited_for(claim, uri, world)
         await asyncio.to_thread(self._reacting.commit, sends, asked, failures, batch.to)
-
-    async def _react(self, happened: Happened, world: World) -> Sequence[Send]:
-        sends = list(await deliveries.told(happened, world)) if happened.event is not None else []
-        match happened.kind:
-            case "follow.requested" if happened.claim is not None:
-                decisions, more = await follows.asked(happened, world)
-                sends += more
-            case "account.blocked":
-                decisions = await follows.parted(happened, world)
-            case "account.profile_changed" if isinstance(happened.event, ProfileChanged):
-                decisions = await follows.unlocked(happened.event, happened.position, world)
-            case "account.moved" if happened.verdict == "applied" and happened.object is not None:
-                decisions = await follows.moved(happened, world, happened.object, self._new_request)
-            case _:
-                decisions = ()
-        await self._decide(decisions)
-        return sends
-
-    async def _decide(self, decisions: Sequence[Decide]) -> None:
-        for decision in decisions:
-            try:
-                await self._server.do(decision.concept, decision.command)
-            except Refused as refused:
-                _log.info("what followed from an activity is refused: %s", refused.reason)
-
-    def _new_request(self, follower: int) -> str:
-        return f"{self._server.settings.origin}/ap/users/{follower}/follows/{self._server.ids.next()}"

@@ -15,8 +15,8 @@ import psycopg
 from psycopg import sql
 
 from adapters.backup import pictures, tables
-from adapters.backup.making import snapshot
 from adapters.backup.manifest import Manifest
+from adapters.backup.moment import snapshot
 from adapters.backup.restoring import restore_database
 from adapters.config import Settings
 from adapters.embedded.postgres import EmbeddedPostgres

@@ -8,8 +8,9 @@ import pytest
 
 from adapters.backup import tables
 from adapters.backup.checking import damages
-from adapters.backup.making import SEGMENT_EVENTS_MAX, backing_up
+from adapters.backup.making import backing_up
 from adapters.backup.manifest import BackupError, Manifest, read
+from adapters.backup.moment import SEGMENT_EVENTS_MAX
 from adapters.backup.pictures import listed
 from adapters.backup.restoring import restore_database, restore_pictures
 from adapters.codec import Codec, Sealed
@@ -141,14 +142,33 @@ def test_ids_that_were_given_out_are_not_given_out_again_after_a_restore(kept: K
         assert owner.execute(NEW_TOKEN).fetchone() == (2,)
 
 
-def test_a_backup_is_of_the_moment_at_which_it_began_whatever_is_written_meanwhile(kept: Kept, empty: Database) -> None:
+def test_a_backup_is_of_one_moment_whatever_is_written_meanwhile(kept: Kept, empty: Database) -> None:
     before = rows_of(kept.url)
+
+    def go_on(step: str, done: int, goal: int) -> None:
+        if step == "events":
+            kept.append(3)
+            kept.execute("DELETE FROM app.access_tokens; DELETE FROM keys.event_keys")
+
     with backing_up(kept.settings, kept.folder, None) as run:
-        kept.append(3)
-        kept.execute("DELETE FROM app.access_tokens")
-        assert run.run(say_nothing, with_master_key=False).position == 5
+        assert run.run(go_on, with_master_key=False).position == 5
+    assert rows_of(kept.url) != before
     restore(kept, empty)
     assert rows_of(empty.owner) == before
+
+
+def test_a_picture_that_comes_or_goes_while_a_backup_begins_is_in_it(kept: Kept) -> None:
+    pictures = [f"{two * 16}.png" for two in ("ab", "cd")]
+
+    def go_on(step: str, done: int, goal: int) -> None:
+        if step == "pictures" and not (kept.settings.data / "media/cd").exists():
+            (kept.settings.data / f"media/ab/{pictures[0]}").unlink()
+            kept.add_picture(pictures[1], b"another")
+
+    with backing_up(kept.settings, kept.folder, None) as run:
+        manifest = run.run(go_on, with_master_key=False)
+    assert [name.rpartition("/")[2] for name in listed(kept.folder, manifest.media)] == pictures
+    assert damages(kept.folder, None, manifest, lambda done, goal: None) == []
 
 
 def test_full_segments_and_pictures_are_written_once_and_the_log_grows(kept: Kept, empty: Database) -> None:

@@ -11,6 +11,7 @@ from domain.conversation import ConversationEvent
 from domain.events import Event, topic_of
 from domain.favourite import FavouriteEvent
 from domain.follow import FollowEvent
+from domain.home import HomeEvent
 from domain.instance import InstanceEvent
 from domain.mute import MuteEvent
 from domain.notification import NotificationEvent
@@ -32,6 +33,7 @@ KINDS: tuple[type[Event], ...] = (
     *get_args(MuteEvent),
     *get_args(ConversationEvent),
     *get_args(NotificationEvent),
+    *get_args(HomeEvent),
     PreferencesEvent,
     WaitingEvent,
     *get_args(ActivityEvent),

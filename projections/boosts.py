@@ -12,6 +12,7 @@ from domain.post import PostDeleted
 from projections.account_lists import AccountListing
 from projections.fact import Fact
 from projections.home import LOCAL_FOLLOWER
+from projections.home_turns import home_kept
 from projections.rendering import boost_json
 from projections.rule import Projection, Row, on
 from projections.visibility import MAY_SEE, viewer_averse_to
@@ -74,10 +75,10 @@ RULES = (
         _boost,
         """
         WITH added AS (
-            INSERT INTO statuses (id, account, uri, visibility, local, published, deleted, posted_on, json, reblog_of,
-                revision, revision_n, has_media)
-            SELECT f.id, f.account, f.uri, f.visibility, f.local, f.position, p.deleted, f.posted_on, f.json, f.post,
-                f.position, f.n, false
+            INSERT INTO statuses (id, account, uri, visibility, local, published, delivered, deleted, posted_on, json,
+                reblog_of, revision, revision_n, has_media)
+            SELECT f.id, f.account, f.uri, f.visibility, f.local, f.position, f.position, p.deleted, f.posted_on,
+                f.json, f.post, f.position, f.n, false
             FROM fact f CROSS JOIN LATERAL (SELECT * FROM statuses s WHERE s.id = f.post LIMIT 1) p
             WHERE p.reblog_of IS NULL AND p.published <= f.position
                 AND (p.visibility IN ('public', 'unlisted') OR (p.visibility = 'private' AND p.account = f.account))
@@ -96,16 +97,18 @@ RULES = (
         """,
         """
         INSERT INTO home (owner, entry, via, cause, position)
-        SELECT account, id, 'self', account, position FROM fact
-        WHERE local AND (SELECT true FROM statuses b WHERE b.id = fact.id AND b.published = fact.position)
+        SELECT account, id, 'self', account, position FROM fact e
+        WHERE local AND :own_kept AND (SELECT true FROM statuses b WHERE b.id = e.id AND b.published = e.position)
         UNION ALL
         SELECT f.follower, e.id, 'boost', e.account, e.position
         FROM fact e CROSS JOIN LATERAL (
             SELECT f.follower FROM follows f WHERE f.followee = e.account AND f.stage = 'following'
                 AND f.since <= e.position AND (f.until IS NULL OR f.until > e.position) AND :local_follower OFFSET 0) f
-        WHERE (SELECT true FROM statuses b WHERE b.id = e.id AND b.published = e.position)
+        WHERE :kept AND (SELECT true FROM statuses b WHERE b.id = e.id AND b.published = e.position)
         ON CONFLICT DO NOTHING
-        """.replace(":local_follower", LOCAL_FOLLOWER),
+        """.replace(":local_follower", LOCAL_FOLLOWER)
+        .replace(":kept", home_kept("f.follower", "e.position"))
+        .replace(":own_kept", home_kept("e.account", "e.position")),
     ),
     on(
         PostUnboosted,

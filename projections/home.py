@@ -10,6 +10,7 @@ from typing import LiteralString
 from domain.post import PostPublished
 from projections.because import at
 from projections.fact import Fact
+from projections.home_turns import home_kept
 from projections.rule import Projection, Row, on
 from projections.status_queries import Listing
 from projections.visibility import may_be_met, viewer_averse_to, viewer_follows
@@ -39,21 +40,23 @@ def _entry(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
 RULES = (
     on(
         PostPublished,
-        "a post comes into its local author's home and into those of whoever followed then",
+        "a post comes into its local author's home and into those of whoever followed then, as far as they are kept",
         "position bigint, id bigint, author bigint, direct boolean, local boolean",
         _entry,
         """
         INSERT INTO home (owner, entry, via, cause, position)
-        SELECT author, id, 'self', author, position FROM fact WHERE local
+        SELECT author, id, 'self', author, position FROM fact e WHERE local AND :own_kept
         UNION ALL
         SELECT f.follower, e.id, 'follow', e.author, e.position
         FROM fact e CROSS JOIN LATERAL (
             SELECT f.follower FROM follows f WHERE f.followee = e.author AND f.stage = 'following'
                 AND f.since <= e.position AND (f.until IS NULL OR f.until > e.position) AND :local_follower OFFSET 0) f
-        WHERE (NOT e.direct OR EXISTS (SELECT FROM audience a
+        WHERE :kept AND (NOT e.direct OR EXISTS (SELECT FROM audience a
                 WHERE a.status = e.id AND a.account = f.follower AND a.since <= e.position))
         ON CONFLICT DO NOTHING
-        """.replace(":local_follower", LOCAL_FOLLOWER),
+        """.replace(":local_follower", LOCAL_FOLLOWER)
+        .replace(":kept", home_kept("f.follower", "e.position"))
+        .replace(":own_kept", home_kept("e.author", "e.position")),
     ),
 )
 

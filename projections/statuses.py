@@ -1,6 +1,7 @@
 """Statuses: what was posted, what it says now and said before, what it answers.
 
-`deleted` is a position: a deleted status stays, so that what depended on it can still be explained.
+`deleted` is a position: a deleted status stays, so that what depended on it can still be explained. `delivered` is the
+position at which it came to be shown in timelines: a post that was only fetched has none.
 """
 
 from collections.abc import Iterable
@@ -22,6 +23,7 @@ CREATE TABLE statuses (
     visibility          text    NOT NULL,
     local               boolean NOT NULL,
     published           bigint  NOT NULL,
+    delivered           bigint,
     deleted             bigint,
     posted_on           date    NOT NULL,
     json                text    NOT NULL,
@@ -55,7 +57,7 @@ CREATE TABLE status_revisions (
 
 _STATUS = (
     "position bigint, n int, id bigint, account bigint, uri text, visibility text, local boolean, posted_on date, "
-    "json text, in_reply_to_uri text, has_media boolean"
+    "json text, in_reply_to_uri text, has_media boolean, delivered boolean"
 )
 _REVISION = "position bigint, n int, status bigint, json text, text text, spoiler_text text, has_media boolean"
 # Whether a status counts as an answer: asked of what is there now, so it is undone where any of this ends.
@@ -70,7 +72,12 @@ def _status(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
     local = fact.because is None
     posted_on: date = event.published_at.date()
     head = fact.position, fact.n, event.post, event.author, event.uri, event.visibility, local, posted_on
-    yield *head, status_json(event), event.in_reply_to_uri, bool(event.attachments)
+    yield *head, status_json(event), event.in_reply_to_uri, bool(event.attachments), fact.delivered
+
+
+def _delivery(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
+    if fact.again and fact.delivered:
+        yield fact.position, event.post
 
 
 def _revision(event: PostPublished | PostEdited, fact: Fact, origin: str) -> Iterable[Row]:
@@ -96,10 +103,10 @@ RULES = (
         _status,
         """
         WITH added AS (
-            INSERT INTO statuses (id, account, uri, visibility, local, published, posted_on, json, in_reply_to_uri,
-                revision, revision_n, has_media)
-            SELECT id, account, uri, visibility, local, position, posted_on, json, in_reply_to_uri, position, n,
-                has_media
+            INSERT INTO statuses (id, account, uri, visibility, local, published, delivered, posted_on, json,
+                in_reply_to_uri, revision, revision_n, has_media)
+            SELECT id, account, uri, visibility, local, position, CASE WHEN delivered THEN position END, posted_on,
+                json, in_reply_to_uri, position, n, has_media
             FROM fact ON CONFLICT DO NOTHING
             RETURNING account, posted_on, visibility
         )
@@ -107,6 +114,16 @@ RULES = (
         SELECT account, count(*), max(posted_on) FROM added WHERE visibility <> 'direct' GROUP BY account
         ON CONFLICT (account) DO UPDATE SET statuses = account_counts.statuses + excluded.statuses,
             last_status_at = greatest(account_counts.last_status_at, excluded.last_status_at)
+        """,
+    ),
+    on(
+        PostPublished,
+        "what was only fetched is delivered after all",
+        "position bigint, id bigint",
+        _delivery,
+        """
+        WITH first AS (SELECT id, min(position) AS position FROM fact GROUP BY id)
+        UPDATE statuses s SET delivered = f.position FROM first f WHERE s.id = f.id AND s.delivered IS NULL
         """,
     ),
     on(

@@ -10,6 +10,7 @@ from domain.conversation import ConversationMuted, ConversationUnmuted
 from domain.events import Event
 from domain.favourite import PostFavourited, PostUnfavourited
 from domain.follow import FollowAdjusted
+from domain.home import HomeDropped, HomeRestored
 from domain.mute import AccountMuted, AccountUnmuted
 from domain.notification import NotificationDismissed, NotificationsCleared
 from domain.pin import PostPinned, PostUnpinned
@@ -46,4 +47,6 @@ DEEDS: Final[dict[type[Event], Deed]] = {
     ConversationUnmuted: Deed("{actor} no longer mutes the thread of {object}", "account", "conversation"),
     NotificationsCleared: Deed("{actor} cleared their notifications", "account", "account"),
     NotificationDismissed: Deed("{actor} dismissed a notification", "account", "account"),
+    HomeDropped: Deed("{actor} has not been here for so long that their home is no longer kept", "account", "account"),
+    HomeRestored: Deed("{actor} is back, and their home is kept again", "account", "account"),
 }

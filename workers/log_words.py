@@ -34,6 +34,7 @@ _TIMES = (
     "adjusted_at",
     *(f"{prefix}{done}_at" for done in ("blocked", "muted", "favourited", "boosted") for prefix in ("", "un")),
     *("bookmarked_at", "unbookmarked_at", "pinned_at", "unpinned_at", "cleared_at", "dismissed_at", "expired_at"),
+    *("dropped_at", "restored_at"),
 )
 
 

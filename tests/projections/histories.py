@@ -9,6 +9,7 @@ from domain.boost import PostBoosted, PostUnboosted
 from domain.conversation import ConversationMuted, ConversationUnmuted
 from domain.favourite import PostFavourited, PostUnfavourited
 from domain.follow import FollowAdjusted
+from domain.home import HomeDropped, HomeRestored
 from domain.mute import AccountMuted, AccountUnmuted
 from domain.notification import NotificationDismissed, NotificationsCleared
 from domain.pin import PostPinned, PostUnpinned
@@ -127,6 +128,11 @@ class TimelineHistory(History):
         )
         return peers.local(f"relation:{who}:{other}", event)
 
+    def away(self) -> tuple[str, Any]:
+        """Whose home is kept and whose is not, also said twice."""
+        who = LOCAL[self.one(ALICE, BOB)]
+        return peers.local(f"home:{who}", self.one(HomeDropped(account=who, days=30), HomeRestored(account=who)))
+
     def liked(self) -> tuple[str, Any]:
         """Likes and boosts of posts of all visibilities, of posts deleted meanwhile, and of what is not there."""
         who = LOCAL[self.one(ALICE, BOB)]
@@ -153,4 +159,4 @@ class TimelineHistory(History):
     def makers(self) -> list[Any]:
         """More of one's own, so that edits and deletions meet within one batch."""
         makers = [(make, weight * 4 if make == self.own_post else weight) for make, weight in super().makers()]
-        return [*makers, (self.kept, 8), (self.related, 12), (self.liked, 16)]
+        return [*makers, (self.kept, 8), (self.related, 12), (self.liked, 16), (self.away, 6)]

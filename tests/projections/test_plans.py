@@ -19,7 +19,7 @@ _FOLLOWS = """
 def fan_outs() -> list[Rule]:
     """The rules that put entries into the homes of followers."""
     rules = [rule for projection in PROJECTIONS for rule in projection.rules]
-    return [rule for rule in rules if any("INSERT INTO home" in sql and "follows" in sql for sql in rule.sql)]
+    return [rule for rule in rules if any("INSERT INTO home" in sql and "f.followee = e." in sql for sql in rule.sql)]
 
 
 @pytest.mark.parametrize("rule", fan_outs(), ids=lambda rule: rule.name)

@@ -18,6 +18,7 @@ import msgspec
 PREFIX = "DAYBOOK_"
 PORT_MAX = 65_535
 DOMAIN_LENGTH_MAX = 253
+HOME_DAYS_MAX = 36_500
 POSTGRES_SCHEMES = ("postgresql", "postgres")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 APP_ROLE = "daybook_app"
@@ -30,6 +31,7 @@ KNOWN = {
     "DAYBOOK_DATA": "data",
     "DAYBOOK_DATABASE_APP_URL": "database_app_url",
     "DAYBOOK_DOMAIN": "domain",
+    "DAYBOOK_HOME_DAYS": "home_days",
     "DAYBOOK_LOG": "log",
     "DAYBOOK_LOG_LEVEL": "log_level",
     "DAYBOOK_MASTER_KEY": "master_key",
@@ -65,7 +67,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `domain` is the host, with its port where it isn't the scheme's own; `data` is absolute; `database_url` is the
     owner's (it may migrate), `database_app_url` the role's that may only append and project; `name_map` gives
     (address, port) for names used in trials, every address a loopback one; `trusted_proxies` are networks (CIDR) whose
-    peers say truly whom they speak for; `metrics_token` lets whoever has it read /metrics from elsewhere.
+    peers say truly whom they speak for; `home_days` is after how many days of absence a home is dropped, 0 for never;
+    `metrics_token` lets whoever has it read /metrics from elsewhere.
     """
 
     domain: str = "localhost:3000"
@@ -78,6 +81,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     master_key: str | None = None
     name_map: dict[str, tuple[str, int]] = {}
     trusted_proxies: tuple[str, ...] = ()
+    home_days: int = 30
     metrics_token: str | None = None
 
     @property
@@ -115,6 +119,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         master_key=environ.get("DAYBOOK_MASTER_KEY") or None,
         name_map=_name_map(environ.get("DAYBOOK_NAME_MAP") or ""),
         trusted_proxies=_networks(environ.get("DAYBOOK_TRUSTED_PROXIES") or ""),
+        home_days=_days("DAYBOOK_HOME_DAYS", environ.get("DAYBOOK_HOME_DAYS") or "30"),
         metrics_token=_token("DAYBOOK_METRICS_TOKEN", environ),
     )
 
@@ -181,6 +186,12 @@ def _port(name: str, text: str) -> int:
     if text.isascii() and text.isdigit() and 1 <= int(text) <= PORT_MAX:
         return int(text)
     raise SettingsError(f"{name} must be a port from 1 to {PORT_MAX}, not {text!r}.")
+
+
+def _days(name: str, text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= len(str(HOME_DAYS_MAX)) and int(text) <= HOME_DAYS_MAX:
+        return int(text)
+    raise SettingsError(f"{name} must be a number of days from 0 (never) to {HOME_DAYS_MAX}, not {text!r}.")
 
 
 def _address(name: str, text: str) -> str:

@@ -42,6 +42,7 @@ from adapters.postgres.refusals import Refusals
 from adapters.postgres.seen_signatures import SeenSignatures
 from adapters.postgres.tokens import TokenCache, keep_current
 from adapters.postgres.users import UserStore
+from adapters.postgres.visits import Visits
 from adapters.postgres.writer import GroupWriter
 from adapters.redis_link import RedisLink
 from adapters.resolving import Resolver
@@ -86,6 +87,7 @@ class Server:
         self.oauth = OAuthStore(self.pool)
         self.users = UserStore(self.pool)
         self.tokens = TokenCache(self.oauth)
+        self.visits = Visits(self.pool, now)
         self.actor_keys = ActorKeys(self.pool)
         self.markers = Markers(self.pool)
         self.refusals = Refusals(self.pool, now)

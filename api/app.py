@@ -207,7 +207,7 @@ def create_routes(server: Server, more: Sequence[HTTPRouteHandler] = ()) -> Lite
             "bearer": Provide(bearer_of, sync_to_thread=False),
         },
         exception_handlers=handlers(pages),
-        guards=[guard(server.tokens)],
+        guards=[guard(server.tokens, server.visits)],
         lifespan=[running],
         # What requests hold is read by `api/params.py`, which has a limit of its own.
         request_max_body_size=None,

@@ -17,6 +17,7 @@ from litestar.params import SkipValidation
 
 from adapters.postgres.oauth import Bearer
 from adapters.postgres.tokens import TokenCache
+from adapters.postgres.visits import Visits
 from api.auth_scopes import KNOWN, has_scope
 from api.errors import NOT_FOR_APPS, OutsideScopes, Unauthorized, Unprocessable
 from api.server import TheServer
@@ -65,11 +66,11 @@ def _declared(scopes: tuple[str, ...], *, apps: bool, anonymous: bool) -> Opt:
     return {"scope": scopes, "apps": apps, "anonymous": anonymous}
 
 
-def guard(tokens: TokenCache) -> Callable[[Connection, BaseRouteHandler], Awaitable[None]]:
+def guard(tokens: TokenCache, visits: Visits) -> Callable[[Connection, BaseRouteHandler], Awaitable[None]]:
     """The guard of the whole application.
 
     It raises Unauthorized (401) without a good token, OutsideScopes (403) when the token lacks the scope,
-    Unprocessable (422) for an app's token where a person's is needed, and Unavailable.
+    Unprocessable (422) for an app's token where a person's is needed, and Unavailable. Whoever comes in has been here.
     """
 
     async def check(connection: Connection, handler: BaseRouteHandler) -> None:
@@ -91,6 +92,8 @@ def guard(tokens: TokenCache) -> Callable[[Connection, BaseRouteHandler], Awaita
                 raise OutsideScopes
             if bearer.account is None and not opt["apps"]:
                 raise Unprocessable(NOT_FOR_APPS)
+        if bearer.account is not None:
+            await visits.note(bearer.account)
         connection.scope["state"]["bearer"] = bearer
 
     return check

@@ -17,6 +17,7 @@ from adapters.postgres.oauth import OAuthStore
 from adapters.postgres.reads import Reads
 from adapters.postgres.tokens import TokenCache
 from adapters.postgres.users import UserStore
+from adapters.postgres.visits import Visits
 from adapters.resolving import Resolver
 from domain.dispatch import Concept, Decided
 from projections.usage import Usage
@@ -44,6 +45,11 @@ class Server(Protocol):
     @property
     def tokens(self) -> TokenCache:
         """Who holds a token."""
+        ...
+
+    @property
+    def visits(self) -> Visits:
+        """Who was here when."""
         ...
 
     @property

@@ -1,8 +1,8 @@
 """Home again: what dropping takes out of somebody's home, and what restoring puts in anew.
 
-Each turn takes out all that came before it. Restoring then puts in the HOME_MAX newest entries of those that would have
-come in by then had the home been kept all the time: by the same follows, as of when each was delivered. So the last turn
-of a home in a batch says all of what the earlier ones did.
+Each turn takes out all that came before it. Restoring then puts in the HOME_MAX newest entries of those that would
+have come in by then had the home been kept all the time: by the same follows, as of when each was delivered. So the
+last turn of a home in a batch says all of what the earlier ones did.
 """
 
 from typing import LiteralString

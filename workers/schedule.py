@@ -15,9 +15,11 @@ from typing import Final
 
 from adapters.config import Settings
 from adapters.postgres.schedule import Schedule, keeping
+from adapters.postgres.visits import away
 from adapters.unavailable import Unavailable
 from adapters.wiring import Server
-from domain import mute, waiting
+from domain import home, mute, waiting
+from domain.home import DropHome
 from domain.mute import ExpireMute
 from domain.waiting import EXPIRED_MAX, WAITS_MAX, ExpireWaiting
 from projections.interpretation import waiting_since
@@ -26,6 +28,7 @@ from workers.lives import live, until
 
 RUNG_FOR_MAX: Final = 100
 ENDED_MAX: Final = 500
+DROPPED_MAX: Final = 500
 MEDIA_KEPT_FOR: Final = timedelta(days=1)
 ANOTHER_KEEPS_IT_S: Final = 10.0
 LOOK_AGAIN_S: Final = 0.5
@@ -62,6 +65,16 @@ async def expire_what_waits(server: Server) -> None:
         await server.do(waiting, ExpireWaiting(positions=positions))
 
 
+async def drop_homes(server: Server) -> None:
+    """Drop the homes of those who are away. What was dropped but is not projected yet says nothing the second time."""
+    days = server.settings.home_days
+    if not days:
+        return
+    before = server.now() - timedelta(days=days)
+    for account, last_here_at in await away(server.reads.view(), before, DROPPED_MAX):
+        await server.do(home, DropHome(account=account, last_here_at=last_here_at, days=days))
+
+
 async def remove_unattached_media(server: Server) -> None:
     """Remove pictures that nobody has made part of a post, or whose post was deleted, since a day."""
     await server.media.remove_unattached(server.now() - MEDIA_KEPT_FOR)
@@ -71,6 +84,7 @@ SCHEDULE: Final[Sequence[Entry]] = (
     Entry("ring for due jobs", timedelta(seconds=30), ring_for_due_jobs),
     Entry("end mutes", timedelta(seconds=30), end_mutes),
     Entry("expire what waits", timedelta(seconds=30), expire_what_waits),
+    Entry("drop homes", timedelta(minutes=5), drop_homes),
     Entry("forget old signatures", timedelta(minutes=5), lambda server: server.seen_signatures.forget()),
     Entry("forget old refusals", timedelta(hours=1), lambda server: server.refusals.forget()),
     Entry("remove unattached media", timedelta(hours=1), remove_unattached_media),

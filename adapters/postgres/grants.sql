@@ -32,3 +32,4 @@ GRANT SELECT, UPDATE ON app.reactor TO {{app_role}};
 GRANT SELECT, INSERT ON app.reactor_failures TO {{app_role}};
 GRANT SELECT, INSERT, UPDATE, DELETE ON app.media TO {{app_role}};
 GRANT SELECT, INSERT, UPDATE, DELETE ON app.markers TO {{app_role}};
+GRANT SELECT, INSERT, UPDATE ON app.visits TO {{app_role}};

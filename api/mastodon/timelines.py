@@ -4,12 +4,19 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, get
+from litestar.status_codes import HTTP_206_PARTIAL_CONTENT
 
-from api.auth import AnyViewer, TheViewer, may_have, needs
+from api.auth import AnyViewer, TheViewer, Viewer, may_have, needs
 from api.mastodon.lists import answered
 from api.params import params
-from api.server import TheBook
-from projections import home, timelines
+from api.server import Book, TheBook
+from domain import home as homes
+from domain.home import RestoreHome
+from projections import timelines
+from projections.home import home_of
+from projections.home_turns import is_home_kept
+
+EMPTY = b"[]"
 
 
 class PublicAsked(msgspec.Struct, frozen=True):
@@ -22,8 +29,23 @@ class PublicAsked(msgspec.Struct, frozen=True):
 
 @get("/api/v1/timelines/home", opt=needs("read:statuses"))
 async def home_timeline(request: Request[Any, Any, Any], viewer: TheViewer, server: TheBook) -> Response[bytes]:
-    """What those whom the viewer follows have posted."""
-    return await answered(request, server, viewer, home.home_of(viewer.account))
+    """What those whom the viewer follows have posted; 206 while the home of somebody who was away is made anew."""
+    listing = home_of(viewer.account)
+    answer = await answered(request, server, viewer, listing)
+    # A home that is not kept is empty, so nobody else pays for asking.
+    if answer.content != EMPTY or await _is_kept(server, viewer):
+        return answer
+    await server.do(homes, RestoreHome(account=viewer.account), viewer.token)
+    answer = await answered(request, server, viewer, listing)
+    if not await _is_kept(server, viewer):
+        answer.status_code = HTTP_206_PARTIAL_CONTENT
+    return answer
+
+
+async def _is_kept(server: Book, viewer: Viewer) -> bool:
+    row = await server.reads.view().row(is_home_kept(viewer.account))
+    assert row is not None, "the question has an answer"
+    return row[0]
 
 
 @get("/api/v1/timelines/public", opt=may_have("read:statuses"))

@@ -48,6 +48,11 @@ def test_proxies_are_trusted_by_address_or_network_and_none_by_default() -> None
     assert load_settings({}).trusted_proxies == ()
 
 
+def test_homes_are_kept_for_thirty_days_of_absence_or_as_many_as_are_set() -> None:
+    assert load_settings({}).home_days == 30
+    assert load_settings({"DAYBOOK_HOME_DAYS": "0"}).home_days == 0
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
@@ -68,6 +73,9 @@ def test_proxies_are_trusted_by_address_or_network_and_none_by_default() -> None
         ("REDIS_URL", "localhost:6379", "begins with redis://"),
         ("DAYBOOK_NAME_MAP", "a.test=10.0.0.1:3001", "not a loopback address"),
         ("DAYBOOK_NAME_MAP", "a.test=127.0.0.1", "must read like"),
+        ("DAYBOOK_HOME_DAYS", "-1", "a number of days from 0"),
+        ("DAYBOOK_HOME_DAYS", "never", "a number of days from 0"),
+        ("DAYBOOK_HOME_DAYS", "99999", "to 36500"),
         ("DAYBOOK_TRUSTED_PROXIES", "proxy.example", "addresses or networks such as"),
         ("DAYBOOK_TRUSTED_PROXIES", "127.0.0.1,10.1.2.3/16", "addresses or networks such as"),
     ],

@@ -21,6 +21,7 @@ from adapters.passwords import Passwords
 from adapters.postgres.oauth import OAuthStore, hash_of
 from adapters.postgres.tokens import TokenCache
 from adapters.postgres.users import User, UserStore
+from adapters.postgres.visits import Visits
 from api.app import create_routes
 from api.cors import Edge
 from projections.usage import Usage
@@ -42,6 +43,7 @@ class TestServer:
         self.oauth = OAuthStore(pool)
         self.users = UserStore(pool)
         self.tokens = TokenCache(self.oauth)
+        self.visits = Visits(pool, self.now)
         self.passwords = Passwords()
         self.time = NOW
 

@@ -67,3 +67,13 @@ def digests(database: Database, generation: Generation) -> dict[str, str]:
     """Per table, of every row and column."""
     with psycopg.connect(database.owner, autocommit=True) as owner:
         return generations.digests(owner, generation)
+
+
+def wait_until_killed(owner: str, n: int) -> None:
+    """Cut the connection of whoever projects generation `n` while it waits for a lock, and wait until it is gone."""
+    name = f"daybook project read_{n}"
+    waiting = "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
+    with contextlib.closing(psycopg.connect(owner, autocommit=True)) as connection:
+        while (row := connection.execute(waiting, [name]).fetchone()) is None:
+            pass
+        connection.execute("SELECT pg_terminate_backend(%s, 10000)", [row[0]])

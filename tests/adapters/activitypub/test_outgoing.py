@@ -18,6 +18,7 @@ from domain.boost import PostBoosted, PostUnboosted
 from domain.events import Event, topic_of
 from domain.favourite import PostFavourited, PostUnfavourited
 from domain.follow import FollowAccepted, FollowEnded, FollowRejected, FollowRequested
+from domain.home import HomeDropped, HomeRestored
 from domain.pin import PostPinned, PostUnpinned
 from domain.post import Mention, PostDeleted, PostEdited, PostPublished, Visibility
 from projections.actor_documents import LocalStatus, Mentioned
@@ -158,3 +159,5 @@ def test_every_activity_has_an_id_of_ours_and_says_to_whom() -> None:
 
 def test_nobody_is_told_what_is_ones_own_business() -> None:
     assert not is_told(PostBookmarked(account=1, post=2))
+    assert not is_told(HomeDropped(account=1, days=30))
+    assert not is_told(HomeRestored(account=1))

@@ -80,7 +80,8 @@ RULES = (
         turn,
         """
         WITH last AS (SELECT DISTINCT ON (owner) * FROM fact ORDER BY owner, position DESC)
-        DELETE FROM home h USING last l WHERE h.owner = l.owner AND h.position < l.position
+        DELETE FROM home h USING last l
+        WHERE h.owner = l.owner AND h.position < l.position AND h.owner = ANY (ARRAY(SELECT owner FROM last))
         """,
         _fill(_LIKELY.replace(":margin", "2")),
         _fill(_LIKELY.replace(":margin", "16"), _NOT_FULL),

@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 
+from projections import home_again
 from projections.catalogue import PROJECTIONS
 from projections.rule import Rule
 from tests.database import Database
@@ -13,6 +14,18 @@ FACTS = 200
 _FOLLOWS = """
     INSERT INTO follows (follower, followee, since, n, stage, request)
     SELECT (number / 100) << 16, (number %% 100) << 16, number, 0, 'following', '' FROM generate_series(1, %s) number
+"""
+
+
+_STATUSES = """
+    INSERT INTO statuses (id, account, uri, visibility, local, published, delivered, posted_on, json, revision,
+        revision_n, has_media)
+    SELECT number << 16, (number %% 100) << 16, number, 'public', false, number, number, '2026-01-01', '', 1, 0, false
+    FROM generate_series(1, %s) number
+"""
+_HOME = """
+    INSERT INTO home (owner, entry, via, cause, position)
+    SELECT (number / 100) << 16, number, 'follow', 1, number FROM generate_series(1, %s) number
 """
 
 
@@ -34,6 +47,20 @@ def test_a_fan_out_reads_the_followers_of_each_author_and_never_all_follows(data
                 rows = connection.execute(f"EXPLAIN {rule.statement(number)}".encode(), columns)
                 plan = "\n".join(line for (line,) in rows)
                 assert "Index Cond: (followee =" in plan, plan
+
+
+def test_a_home_is_dropped_and_restored_along_indexes_and_never_by_reading_all_there_is(database: Database) -> None:
+    generation = new_generation(database)
+    (rule,) = home_again.RULES
+    with psycopg.connect(database.owner, options=f"-c search_path={generation.schema}") as connection:
+        connection.execute("SET plan_cache_mode = force_custom_plan")
+        for fill in (_FOLLOWS, _STATUSES, _HOME):
+            connection.execute(fill, [FOLLOWS])
+        columns = [[value_of(kind)] * FACTS for _, kind in rule.columns]
+        for number in range(len(rule.sql)):
+            rows = connection.execute(f"EXPLAIN {rule.statement(number)}".encode(), columns)
+            plan = "\n".join(line for (line,) in rows)
+            assert "Seq Scan" not in plan, plan
 
 
 def value_of(kind: str) -> object:

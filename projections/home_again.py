@@ -15,35 +15,27 @@ _HOME_MAX: LiteralString = "800"
 HOME_MAX = int(_HOME_MAX)
 """How many entries a restored home begins with (as many as Mastodon keeps of a home)."""
 
-_RESTORED: LiteralString = """
-    last AS (SELECT DISTINCT ON (owner) * FROM fact ORDER BY owner, position DESC),
-    restored AS (SELECT owner, position FROM last WHERE kept)"""
-
-# How far back HOME_MAX entries reach is guessed by how long ago each of those followed wrote the last post but seven.
-# Guessing may go by what is not yet known at the position: it decides on what is read, not on what is put in.
-_LIKELY: LiteralString = """
-    since AS MATERIALIZED (
-        SELECT o.owner, o.position, coalesce((
-            SELECT max(newest.id) - (:margin * :most / sum(8 / (newest.id - d.id + 1)::float8))::bigint
+# How long ago the oldest of HOME_MAX entries came, in ids, is guessed by how long ago each of those followed wrote
+# their last post but three. Guessing may go by what is not yet known at the position: it decides on what is read,
+# never on what is put in.
+_GUESS: LiteralString = """
+    restored AS MATERIALIZED (
+        SELECT o.owner, o.position, (SELECT max(id) FROM statuses) AS newest, (
+            SELECT (:most / sum(3 / (newest.id - d.id + 1)::float8))::bigint
             FROM (SELECT max(id) AS id FROM statuses) newest,
                 (SELECT * FROM follows i WHERE i.follower = o.owner OFFSET 0) f CROSS JOIN LATERAL (
-                    SELECT s.id FROM statuses s WHERE s.account = f.followee ORDER BY s.id DESC OFFSET 7 LIMIT 1) d
+                    SELECT s.id FROM statuses s WHERE s.account = f.followee ORDER BY s.id DESC OFFSET 3 LIMIT 1) d
             WHERE f.stage = 'following' AND f.until IS NULL
-        ), 0) AS id
-        FROM restored o
+        ) AS span
+        FROM last o WHERE o.kept
     )"""
-_FROM_THE_BEGINNING: LiteralString = "since AS (SELECT owner, position, 0::bigint AS id FROM restored)"
-# A home that was not filled so far back is filled from further back; those of it that are in are its newest.
-_NOT_FULL: LiteralString = """
-    (SELECT count(*) FROM home h WHERE h.owner = o.owner AND h.position <= o.position) < :most"""
 
-# Each part is read along an index of its own, however little the planner knows of tables that are new: OFFSET 0 keeps
-# the question of whom somebody follows apart, LIMIT the one of what each of them wrote.
-_FILL: LiteralString = """
-    WITH :restored, :since
-    INSERT INTO home (owner, entry, via, cause, position)
+# What each of `:owners` had come in by its position, no older than `:since`, newest first. Each part is read along an
+# index of its own, however little the planner knows of tables that are new: OFFSET 0 keeps the question of whom
+# somebody follows apart, LIMIT the one of what each of them wrote.
+_ENTRIES: LiteralString = """
     SELECT o.owner, e.id, e.via, e.account, e.delivered
-    FROM since o CROSS JOIN LATERAL (
+    FROM :owners o CROSS JOIN LATERAL (
         SELECT s.* FROM (
             SELECT f.followee, f.since, f.until FROM
                 (SELECT * FROM follows i WHERE i.follower = o.owner OFFSET 0) f
@@ -53,7 +45,7 @@ _FILL: LiteralString = """
             SELECT s.id, s.account, s.delivered,
                 CASE WHEN s.account = o.owner THEN 'self' WHEN s.reblog_of IS NULL THEN 'follow' ELSE 'boost' END AS via
             FROM statuses s
-            WHERE s.account = f.followee AND s.id >= o.id
+            WHERE s.account = f.followee AND s.id >= :since
                 AND s.delivered <= o.position AND (s.deleted IS NULL OR s.deleted > o.position)
                 AND f.since <= s.delivered AND (f.until IS NULL OR f.until > s.delivered)
                 AND (s.visibility <> 'direct' OR s.account = o.owner OR (SELECT true FROM audience a
@@ -61,15 +53,40 @@ _FILL: LiteralString = """
             ORDER BY s.id DESC LIMIT :most
         ) s
         ORDER BY s.id DESC LIMIT :most
-    ) e
-    WHERE :wanted
+    ) e"""
+_FEWER: LiteralString = """
+    SELECT o.* FROM :owners o LEFT JOIN (SELECT owner, count(*) AS entries FROM :found GROUP BY owner) n USING (owner)
+    WHERE coalesce(n.entries, 0) < :most"""
+
+
+def _entries(owners: LiteralString, since: LiteralString) -> LiteralString:
+    return _ENTRIES.replace(":owners", owners).replace(":since", since)
+
+
+def _fewer(owners: LiteralString, found: LiteralString) -> LiteralString:
+    return _FEWER.replace(":owners", owners).replace(":found", found)
+
+
+_STAGES: LiteralString = """
+    WITH last AS (SELECT DISTINCT ON (owner) * FROM fact ORDER BY owner, position DESC),
+    :guess,
+    near AS MATERIALIZED (:near),
+    fewer AS MATERIALIZED (:fewer),
+    far AS MATERIALIZED (:far),
+    fewest AS MATERIALIZED (:fewest)
+    INSERT INTO home (owner, entry, via, cause, position)
+    SELECT * FROM near UNION ALL SELECT * FROM far UNION ALL :all
     ON CONFLICT DO NOTHING
     """
-
-
-def _fill(since: LiteralString, wanted: LiteralString = "true") -> LiteralString:
-    filled = _FILL.replace(":restored", _RESTORED).replace(":since", since).replace(":wanted", wanted)
-    return filled.replace(":most", _HOME_MAX)
+_FILL: LiteralString = (
+    _STAGES.replace(":guess", _GUESS)
+    .replace(":near", _entries("restored", "o.newest - o.span * 3 / 2"))
+    .replace(":fewest", _fewer("fewer", "far"))
+    .replace(":fewer", _fewer("restored", "near"))
+    .replace(":far", _entries("fewer", "o.newest - 12 * o.span"))
+    .replace(":all", _entries("fewest", "0"))
+    .replace(":most", _HOME_MAX)
+)
 
 
 RULES = (
@@ -83,9 +100,7 @@ RULES = (
         DELETE FROM home h USING last l
         WHERE h.owner = l.owner AND h.position < l.position AND h.owner = ANY (ARRAY(SELECT owner FROM last))
         """,
-        _fill(_LIKELY.replace(":margin", "2")),
-        _fill(_LIKELY.replace(":margin", "16"), _NOT_FULL),
-        _fill(_FROM_THE_BEGINNING, _NOT_FULL),
+        _FILL,
     ),
 )
 

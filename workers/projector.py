@@ -103,17 +103,21 @@ class _Follower:
         if self._projector.step(BATCH_MAX) > 0:
             self._advanced_at = time.monotonic()
         more = self._projector.behind
-        if self._generation.status == "building":
-            if more:
-                self._say_how_far()
-            else:
-                self._tail.switch(self._generation)
-                _log.info("the read models are built: generation %d is live", self._generation.n)
+        building = self._generation.status == "building"
+        if more:
+            self._say_how_far("building the read models" if building else "catching up with the log")
+        elif building:
+            self._tail.switch(self._generation)
+            _log.info("the read models are built: generation %d is live", self._generation.n)
+        elif self._said_at:
+            _log.info("caught up with the log at event %d", self._projector.position())
+        if not more:
+            self._said_at = 0.0
         return more
 
-    def _say_how_far(self) -> None:
+    def _say_how_far(self, doing: str) -> None:
         assert self._projector is not None, "taken up before"
         now = time.monotonic()
         if now - self._said_at >= PROGRESS_EVERY_S:
             self._said_at = now
-            _log.warning("building the read models: event %d of %d", self._projector.position(), self._tail.head())
+            _log.info("%s: event %d of %d", doing, self._projector.position(), self._tail.head())

@@ -1,21 +1,24 @@
-"""Gives out ids for what is made here: by the clock, and never the same or a smaller one twice in a process."""
+"""Gives out ids for what is made here: by the clock, and ascending all the same when that is set back."""
 
 import secrets
 import threading
 from collections.abc import Callable
 from datetime import datetime
 
-from domain.ids import COUNTER_MASK, local_id
+from domain.ids import COUNTER_MASK, local_id, milliseconds_of
 
 
 class LocalIds:
-    """Safe to share between threads. Two processes start their counters at random; a clash is refused by the log."""
+    """Safe to share between threads. Two processes start their counters at random; a clash is refused by the log.
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    `latest` is an id that was given before this began, by a clock that may have been ahead of today's.
+    """
+
+    def __init__(self, now: Callable[[], datetime], latest: int = 0) -> None:
         self._now = now
         self._lock = threading.Lock()
-        self._milliseconds = 0
-        self._counter = 0
+        self._milliseconds = milliseconds_of(latest)
+        self._counter = COUNTER_MASK
 
     def next(self) -> int:
         """The next id."""

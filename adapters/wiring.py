@@ -75,12 +75,12 @@ class Server:
         with psycopg.connect(dsn) as connection:
             self.pepper = Pepper(secrets.read_secret(connection, self.codec, secrets.PEPPER))
             key = secrets.private_key(secrets.read_secret(connection, self.codec, secrets.INSTANCE_KEY))
-            row = connection.execute("SELECT epoch FROM log.head").fetchone()
+            row = connection.execute("SELECT epoch, (SELECT max(id) FROM app.ids) FROM log.head").fetchone()
         assert row is not None, "the migrations make the head"
         self.epoch: str = row[0]
         self.instance_key = key
         self.instance_pem = secrets.public_pem(key)
-        self.ids = LocalIds(now)
+        self.ids = LocalIds(now, row[1] or 0)
         self.passwords = Passwords()
         self.pool = make_pool(dsn, APP_CONNECTIONS_MAX, "daybook serve")
         self.media = Library(self.pool, settings.data, self.ids, now, settings.origin)

@@ -7,6 +7,11 @@ REMOTE_BIT = 0x8000
 COUNTER_MASK = 0x7FFF
 
 
+def milliseconds_of(number: int) -> int:
+    """When an id was given, whosever it is."""
+    return number >> 16
+
+
 def local_id(milliseconds: int, counter: int) -> int:
     """An id of ours."""
     return milliseconds << 16 | counter & COUNTER_MASK

@@ -6,8 +6,9 @@
 import asyncio
 import http.client
 import threading
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from granian.server.embed import Server as Granian
 from adapters.config import Settings
 from adapters.first_account import prepare_database, prepare_instance
 from adapters.postgres.oauth import App, hash_of
-from adapters.wiring import Server
+from adapters.wiring import Server, utc_now
 from api.app import create_app
 from domain.events import Event
 from domain.follow import FollowRequested
@@ -45,11 +46,11 @@ _EVENTS = """
 class LiveInstance:
     """An instance that answers at `origin`; its first account is `admin`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], datetime] = utc_now) -> None:
         self.settings = settings
         self.origin = settings.origin
         self.inbox = f"{self.origin}/inbox"
-        self.server = Server(settings)
+        self.server = Server(settings, now)
         self.loop = asyncio.new_event_loop()
         self.granian = Granian(
             create_app(self.server), port=settings.port, interface=Interfaces.ASGI, log_enabled=False
@@ -142,10 +143,12 @@ class LiveInstance:
 
 
 @contextmanager
-def running_instance(database: Database, redis_url: str, data: Path, *peers: Peer) -> Iterator[LiveInstance]:
+def running_instance(
+    database: Database, redis_url: str, data: Path, *peers: Peer, now: Callable[[], datetime] = utc_now
+) -> Iterator[LiveInstance]:
     """Found and prepare an instance in this database, and run it until the block ends.
 
-    `peers` are those whose names have to be mapped to where they listen.
+    `peers` are those whose names have to be mapped to where they listen; who answers requests takes `now` for the time.
     """
     port = free_port()
     settings = Settings(
@@ -160,7 +163,7 @@ def running_instance(database: Database, redis_url: str, data: Path, *peers: Pee
     )
     prepare_database(settings)
     asyncio.run(prepare_instance(settings))
-    instance, stopping = LiveInstance(settings), threading.Event()
+    instance, stopping = LiveInstance(settings, now), threading.Event()
     threads = [
         threading.Thread(target=instance.serve, name="serve"),
         threading.Thread(target=follow, args=(settings, stopping), name="project"),

@@ -104,6 +104,10 @@ async def keep(server: Server, stopped: asyncio.Event, entries: Sequence[Entry] 
     while not stopped.is_set():
         async with keeping(server.settings.database_app_url) as schedule:
             while schedule is not None and not stopped.is_set():
+                if (by := await schedule.follow_clock()) is not None:
+                    _log.warning(
+                        "the clock was set back by %.0f s: what was put off is due as much earlier", by.total_seconds()
+                    )
                 await _do_what_is_due(server, schedule, entries)
                 await until(stopped, min(max(await schedule.next_in_s(everys), LOOK_AGAIN_S), WAIT_S_MAX))
         await until(stopped, ANOTHER_KEEPS_IT_S)

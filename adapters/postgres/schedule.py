@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg import AsyncConnection
@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 from adapters.unavailable import Unavailable
 
 CONNECT_TIMEOUT_S: Final = 5
+SET_BACK_MIN: Final = timedelta(seconds=5)
 
 _LEAD = "SELECT pg_try_advisory_lock(hashtext('daybook schedule'), 0)"
 # By the database's clock alone.
@@ -23,6 +24,25 @@ _NEXT = """
     SELECT g.name, coalesce(extract(epoch FROM s.last_run + g.every - now()), 0)::float8
     FROM unnest(%(names)s::text[], %(everys)s::interval[]) AS g(name, every) LEFT JOIN app.schedule s USING (name)
 """
+# What was begun later than now was begun by a clock that was set back since.
+_SET_BACK = "SELECT max(last_run) - now() FROM app.schedule HAVING max(last_run) > now() + %(least)s"
+# What was put off until a time of that clock's is due as much earlier. Hosts are locked in their order (deliveries.py).
+_SHIFT: tuple[LiteralString, ...] = (
+    "UPDATE app.schedule SET last_run = last_run - %(by)s WHERE last_run > now()",
+    """
+    UPDATE app.jobs SET due_at = due_at - %(by)s, leased_until = leased_until - %(by)s
+    WHERE given_up_at IS NULL AND greatest(due_at, leased_until) > now()
+    """,
+    """
+    UPDATE app.delivery_hosts SET next_at = next_at - %(by)s, not_before = not_before - %(by)s,
+        leased_until = leased_until - %(by)s
+    WHERE host IN (
+        SELECT host FROM app.delivery_hosts
+        WHERE greatest(not_before, leased_until, CASE WHEN next_at < 'infinity' THEN next_at END) > now()
+        ORDER BY host FOR UPDATE)
+    """,
+    "UPDATE app.deliveries SET due_at = due_at - %(by)s WHERE attempt > 0 AND due_at > now()",
+)
 
 
 class Schedule:
@@ -39,6 +59,20 @@ class Schedule:
         """Seconds until the first of these is to be begun. Raises Unavailable."""
         rows = await self._rows(_NEXT, {"names": list(everys), "everys": list(everys.values())})
         return max(0.0, min(wait_s for _, wait_s in rows))
+
+    async def follow_clock(self) -> timedelta | None:
+        """Make due in time what a clock put off that was set back since; gives by how much. Raises Unavailable."""
+        found = await self._rows(_SET_BACK, {"least": SET_BACK_MIN})
+        if not found:
+            return None
+        by: timedelta = found[0][0]
+        try:
+            async with self._connection.transaction():
+                for statement in _SHIFT:
+                    await self._connection.execute(statement, {"by": by})
+        except psycopg.OperationalError as error:
+            raise Unavailable("PostgreSQL") from error
+        return by
 
     async def _rows(self, statement: Any, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         try:

@@ -152,7 +152,9 @@ def test_a_projector_that_was_away_for_long_catches_up_while_everything_is_answe
     home = person.client.get("/api/v1/timelines/home")
     assert "Daybook-Behind" not in home.headers
     assert [status["id"] for status in home.json()] == [made["id"], before["id"]]
-    assert live_rows(site, "SELECT count(*) FROM statuses WHERE id BETWEEN %s AND %s", FIRST, FIRST + MISSED) == [(MISSED,)]
+    assert live_rows(site, "SELECT count(*) FROM statuses WHERE id BETWEEN %s AND %s", FIRST, FIRST + MISSED) == [
+        (MISSED,)
+    ]
     told = peer.got.get(timeout=ANSWER_TIMEOUT_S)
     assert (told["type"], told["object"]["id"]) == ("Create", made["uri"])
     after = person.says("Afterwards")

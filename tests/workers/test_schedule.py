@@ -79,3 +79,39 @@ async def test_all_that_is_scheduled_can_be_done(server: Server) -> None:
     async with server.running():
         for entry in SCHEDULE:
             await entry.do(server)
+
+
+async def test_what_a_clock_put_off_that_was_set_back_since_is_due_in_time(server: Server, database: Database) -> None:
+    done: list[str] = []
+
+    async def note(_: Server) -> None:
+        done.append("seldom")
+
+    await kept(server, Entry("seldom", SELDOM, note), until=lambda: True)
+    job, host = (
+        "SELECT due_at FROM app.jobs",
+        "SELECT next_at, not_before FROM app.delivery_hosts WHERE host = 'a.test'",
+    )
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        # What was written by a clock that showed three hours more.
+        owner.execute("UPDATE app.schedule SET last_run = now() + interval '3 hours'")
+        owner.execute(
+            "INSERT INTO app.jobs (kind, subject, payload, lane, due_at)"
+            " VALUES ('test', 'x', '{}', 'test', now() + interval '3 hours 1 minute')"
+        )
+        owner.execute(
+            "INSERT INTO app.delivery_hosts (host, next_at, not_before) VALUES"
+            " ('a.test', now() + interval '3 hours 1 minute', now() + interval '3 hours 1 minute'),"
+            " ('b.test', 'infinity', '-infinity')"
+        )
+        before = owner.execute("SELECT now()").fetchone()
+        await kept(Server(server.settings), Entry("seldom", timedelta(0), note), until=lambda: True)
+        assert len(done) > 1, "what is to be done often waited for the clock to come there again"
+        due = owner.execute(f"{job} WHERE due_at < now() + interval '2 minutes'".encode()).fetchall()
+        hosts = owner.execute(host.encode()).fetchall()
+        assert before is not None and len(due) == 1
+        assert all(before[0] < moment < before[0] + timedelta(minutes=2) for moment in hosts[0])
+        unmoved = owner.execute(
+            "SELECT next_at = 'infinity' AND not_before = '-infinity' FROM app.delivery_hosts WHERE host = 'b.test'"
+        ).fetchone()
+        assert unmoved == (True,), "what has nothing left is still not looked at"

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import LiteralString
 
 from domain.home import HomeDropped, HomeRestored
+from projections.because import at
 from projections.fact import Fact
 from projections.query import Query
 from projections.rule import Projection, Row, on
@@ -59,7 +60,7 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("home turns", TABLES, {"home_turns": "owner, position"}, RULES)
+PROJECTION = Projection("home turns", TABLES, {"home_turns": "owner, position"}, RULES, {"home_turns": at("position")})
 
 
 def is_home_kept(owner: int) -> Query:

@@ -236,6 +236,7 @@ PROJECTION = Projection(
     {
         "statuses": at(
             "published",
+            delivered="delivered",
             deleted="deleted",
             revision="revision",
             revision_n="revision",

@@ -41,6 +41,7 @@ NAMED: Final[Mapping[str, Named]] = {
     "status_revisions": Named("the history of {status}", "what event {position} said"),
     "audience": Named("the list of whom {status} is addressed to", "{account}"),
     "home": Named("{owner}'s home", "{entry}, which came {via} {cause}"),
+    "home_turns": Named("the list of since when {owner}'s home is kept", "event {position}: kept is {kept}"),
     "tagged": Named("the list of hashtags of {status}", "#{tag} as of event {position}"),
     "tags": Named("the list of hashtags", "#{name}"),
     "documents": Named("what posts are found by", "the words of {status}"),

@@ -21,6 +21,7 @@ from adapters.config import Settings, load_settings
 from adapters.embedded.postgres import attached_dsn
 from adapters.first_start import attached
 from adapters.founded import as_founded
+from adapters.postgres.schedule import BACKUP, note
 from workers.preflight import NotReady
 from workers.telling import telling
 from workers.up import console_of
@@ -69,6 +70,7 @@ def backup(
             with telling(console) as tell:
                 made = run.run(tell, with_master_key=with_master_key)
         _show_made(console, folder, apart, made, settings)
+        _note(console, settings)
     except BackupError as error:
         raise NotReady(str(error)) from error
     except OSError as error:
@@ -184,6 +186,13 @@ def _show_made(console: Console, folder: Path, apart: Path | None, made: Manifes
         )
     console.print(said, style="yellow", markup=False, soft_wrap=True)
     console.print("`daybook backup verify` proves that it can be restored.", markup=False, highlight=False)
+
+
+def _note(console: Console, settings: Settings) -> None:
+    """Let `daybook doctor` know when this was."""
+    assert settings.database_app_url is not None, "settings are attached"
+    if (why := note(settings.database_app_url, BACKUP)) is not None:
+        console.print(f"That it was made could not be noted ({why}).", markup=False, soft_wrap=True)
 
 
 def _check_room(manifest: Manifest, work: Path | None) -> None:

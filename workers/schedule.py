@@ -103,6 +103,8 @@ async def keep(server: Server, stopped: asyncio.Event, entries: Sequence[Entry] 
     everys = {entry.name: entry.every for entry in entries}
     while not stopped.is_set():
         async with keeping(server.settings.database_app_url) as schedule:
+            if schedule is not None:
+                await schedule.only(everys)
             while schedule is not None and not stopped.is_set():
                 if (by := await schedule.follow_clock()) is not None:
                     _log.warning(

@@ -1,6 +1,9 @@
-"""When each thing of the schedule was begun last, and who keeps it: one process at a time, by a lock of the session."""
+"""When each thing of the schedule was begun last, and who keeps it: one process at a time, by a lock of the session.
 
-from collections.abc import AsyncGenerator, Mapping
+What is done by others, such as backups, is noted here too, so that it can be told how long ago that was.
+"""
+
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final, LiteralString
@@ -12,13 +15,20 @@ from adapters.unavailable import Unavailable
 
 CONNECT_TIMEOUT_S: Final = 5
 SET_BACK_MIN: Final = timedelta(seconds=5)
+BACKUP: Final = "backup"
 
 _LEAD = "SELECT pg_try_advisory_lock(hashtext('daybook schedule'), 0)"
 # By the database's clock alone.
 _BEGIN = """
-    INSERT INTO app.schedule AS s (name, last_run) VALUES (%(name)s, now())
-    ON CONFLICT (name) DO UPDATE SET last_run = now() WHERE s.last_run <= now() - %(every)s
+    INSERT INTO app.schedule AS s (name, last_run, every) VALUES (%(name)s, now(), %(every)s)
+    ON CONFLICT (name) DO UPDATE SET last_run = now(), every = excluded.every WHERE s.last_run <= now() - %(every)s
     RETURNING name
+"""
+# What nobody keeps any more is never late.
+_ONLY = "UPDATE app.schedule SET every = NULL WHERE every IS NOT NULL AND name <> ALL(%(names)s::text[])"
+_NOTE = """
+    INSERT INTO app.schedule (name, last_run) VALUES (%(name)s, now())
+    ON CONFLICT (name) DO UPDATE SET last_run = now(), every = NULL
 """
 _NEXT = """
     SELECT g.name, coalesce(extract(epoch FROM s.last_run + g.every - now()), 0)::float8
@@ -51,6 +61,13 @@ class Schedule:
     def __init__(self, connection: AsyncConnection[Any]) -> None:
         self._connection = connection
 
+    async def only(self, names: Collection[str]) -> None:
+        """From now on nothing else is kept by it. Raises Unavailable."""
+        try:
+            await self._connection.execute(_ONLY, {"names": list(names)})
+        except psycopg.OperationalError as error:
+            raise Unavailable("PostgreSQL") from error
+
     async def begin(self, name: str, every: timedelta) -> bool:
         """Whether it is time; from now on it was begun. Raises Unavailable."""
         return bool(await self._rows(_BEGIN, {"name": name, "every": every}))
@@ -79,6 +96,16 @@ class Schedule:
             return await (await self._connection.execute(statement, values)).fetchall()
         except psycopg.OperationalError as error:
             raise Unavailable("PostgreSQL") from error
+
+
+def note(url: str, name: str) -> str | None:
+    """Note that somebody has done this just now; gives why that could not be."""
+    try:
+        with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+            connection.execute(_NOTE, {"name": name})
+    except psycopg.Error as error:
+        return str(error).strip()
+    return None
 
 
 @asynccontextmanager

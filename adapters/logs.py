@@ -45,16 +45,20 @@ _PATTERNS: Final = (
         rf"\1{MASK}",
     ),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL), MASK),
-    # Handles are written with an @ before them; what has none may be somebody's e-mail address.
-    (re.compile(r"(?<![@\w.+%-])[\w.+%-]+@[\w-]+(?:\.[\w-]+)+"), ADDRESS_MASK),
 )
+# Handles are written with an @ before them; what has none may be somebody's e-mail address.
+_ADDRESS: Final = re.compile(r"(?<![@\w.+%-])[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
 class Masker:
-    """Masks what must not be read: these values wherever they stand, and what looks like a secret or an address."""
+    """Masks what must not be read: these values wherever they stand, and what looks like a secret or an address.
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    Without `addresses`, what looks like one stays: for those who asked about somebody by name.
+    """
+
+    def __init__(self, secrets: Iterable[str] = (), *, addresses: bool = True) -> None:
+        self._addresses = addresses
         known = sorted({secret for secret in secrets if len(secret) >= SECRET_LENGTH_MIN}, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
@@ -64,7 +68,7 @@ class Masker:
             text = self._known.sub(MASK, text)
         for pattern, instead in _PATTERNS:
             text = pattern.sub(instead, text)
-        return text
+        return _ADDRESS.sub(ADDRESS_MASK, text) if self._addresses else text
 
 
 def secrets_of(environ: Mapping[str, str]) -> list[str]:

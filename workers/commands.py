@@ -29,6 +29,8 @@ COMMANDS = (
     ("tick", "workers.commands_run:tick", "Keep the schedule: do what time causes."),
     ("migrate", "workers.commands_run:migrate", "Bring the database up to date, as its owner."),
     ("account", "workers.commands_account:app", "Make accounts, and give them new passwords."),
+    ("deliveries", "workers.commands_deliveries:app", "Show hosts that can't be reached, and try them again."),
+    ("doctor", "workers.commands_doctor:doctor", "Say what is wrong, and what to do about it."),
     ("log", "workers.commands_log:app", "Show what happened, event by event."),
     ("backup", "workers.commands_backup:app", "Copy what can't be worked out anew; prove that it can be restored."),
     ("restore", "workers.commands_restore:restore", "Put a backup back, into an empty database and data folder."),
@@ -37,7 +39,7 @@ COMMANDS = (
 )
 
 # What an operator can mend: one sentence says it, a traceback would hide it.
-SAID_IN_A_SENTENCE = (SettingsError, EmbeddedError, MigrationError, NotReady)
+SAID_IN_A_SENTENCE = (SettingsError, EmbeddedError, MigrationError, NotReady, Refused)
 
 
 def make_app() -> App:
@@ -57,8 +59,6 @@ def run() -> None:
     try:
         set_up(os.environ)
         make_app()()
-    except Refused as error:
-        sys.exit(f"daybook: {error}")
     except SAID_IN_A_SENTENCE as error:
         # What a driver says of a URL may quote it.
-        sys.exit(f"daybook: {Masker(secrets_of(os.environ))(str(error))}")
+        sys.exit(f"daybook: {Masker(secrets_of(os.environ), addresses=False)(str(error))}")

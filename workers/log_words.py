@@ -44,7 +44,7 @@ def sentence(entry: Entry, names: Names) -> str:
         said = f"a {entry.topic} that can't be read: {entry.unreadable}"
         when = None
     else:
-        said, when = _Words(names).of(entry.event), _time_of(entry.event)
+        said, when = _Words(names).of(entry.event), time_of(entry.event)
     dated = f", {when.isoformat(sep=' ', timespec='seconds').removesuffix('+00:00')}" if when else ""
     return printable(f"event {entry.position}{dated}: {said}; {_outcome(entry)}")
 
@@ -142,7 +142,7 @@ def _short(text: str) -> str:
     return text if len(text) <= WORD_MAX else f"{text[:WORD_MAX]}…"
 
 
-def _time_of(event: Event) -> datetime | None:
+def time_of(event: Event) -> datetime | None:
     """When it happened, where the event says so."""
     times = (getattr(event, name, None) for name in _TIMES)
     return next((time for time in times if time is not None), None)

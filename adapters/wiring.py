@@ -18,6 +18,8 @@ from adapters.activitypub.signatures_sign import SigningKey
 from adapters.activitypub.webfinger import WebFinger
 from adapters.bell import Bell
 from adapters.codec import Codec, Pepper
+from adapters.condition.ready import Ready
+from adapters.condition.sampled import Sampled
 from adapters.config import Settings
 from adapters.fetching import Documents, Known
 from adapters.idempotency import Idempotency
@@ -25,6 +27,7 @@ from adapters.interpreter.interpret import Interpreter
 from adapters.local_ids import LocalIds
 from adapters.master_key import load_master_key
 from adapters.media.library import Library
+from adapters.metrics import Metrics
 from adapters.passwords import Passwords
 from adapters.positions import Positions
 from adapters.postgres import generations, secrets
@@ -46,7 +49,9 @@ from adapters.postgres.visits import Visits
 from adapters.postgres.writer import GroupWriter
 from adapters.redis_link import RedisLink
 from adapters.resolving import Resolver
+from adapters.tally import Tally
 from adapters.tasks import end
+from adapters.vitals import Vitals
 from domain.dispatch import Concept, Decided, Dispatch
 from projections.catalogue import PROJECTIONS
 from projections.usage import Usage, usage
@@ -90,10 +95,13 @@ class Server:
         self.visits = Visits(self.pool, now)
         self.actor_keys = ActorKeys(self.pool)
         self.markers = Markers(self.pool)
-        self.refusals = Refusals(self.pool, now)
+        metrics = Metrics()
+        self.refusals = Refusals(self.pool, now, metrics.refused)
         self.host_life = HostLife(self.pool, now)
         self.seen_signatures = SeenSignatures(self.pool)
         self.reads = Reads(dsn, beside=[self.pool])
+        self.tally = Tally(settings.redis_url)
+        self.vitals = Vitals(metrics, Sampled(dsn, settings.data), self.tally, Ready(self.reads))
         self.kept = KeptDocuments()
         self._redis = RedisLink(settings.redis_url)
         self.positions = Positions(self._redis)
@@ -162,7 +170,7 @@ class Server:
             self.documents, webfinger, self.jobs, self.bell, own_origin=self.settings.origin, clock=self.now
         )
         try:
-            async with self.reads.running(), self.refusals.running():
+            async with self.reads.running(), self.refusals.running(), self.tally.running():
                 yield
         finally:
             await end(current)
@@ -178,7 +186,7 @@ class Server:
         self._writer = GroupWriter(self._dsn)
         log = PostgresEventLog(self._writer, self.pool, self.codec)
         self.dispatch = Dispatch(log, PostgresFacts(self.reads), self.now)
-        self.inbox = Inbox(self._writer, self.pool, self.codec, self.pepper)
+        self.inbox = Inbox(self._writer, self.pool, self.codec, self.pepper, self.vitals.metrics.received)
         self.accounts = Accounts(self.dispatch, self.users, self.codec, self)
 
 

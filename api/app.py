@@ -17,6 +17,7 @@ from api.auth import bearer_of, guard, undeclared, viewer_of
 from api.auth_limits import LogInLimit
 from api.cors import Edge, Seen
 from api.errors import handlers
+from api.health import livez, metrics, readyz
 from api.limits import UPLOADS_MAX, UPLOADS_WINDOW_S, Limit
 from api.mastodon.account_lists import blocked, familiar_followers, follow_requests, followed, muted
 from api.mastodon.account_lists import followers as account_followers
@@ -170,6 +171,9 @@ ROUTES: Sequence[HTTPRouteHandler] = (
     featured_tags,
     instance_actor,
     instance_outbox,
+    livez,
+    readyz,
+    metrics,
 )
 
 

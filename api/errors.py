@@ -36,6 +36,9 @@ MACHINE_PATHS = (
     "/ap/",
     "/inbox",
     "/actor",
+    "/livez",
+    "/readyz",
+    "/metrics",
 )
 
 RETRY_SOON_S = 2

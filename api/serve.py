@@ -50,8 +50,9 @@ def check_port(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings, lines: RequestLines) -> None:
+    server = Server(settings)
     granian = Granian(
-        create_app(Server(settings), [lines.add]),
+        create_app(server, [lines.add, server.vitals.metrics.seen]),
         address=settings.bind,
         port=settings.port,
         interface=Interfaces.ASGI,

@@ -19,6 +19,7 @@ from adapters.postgres.tokens import TokenCache
 from adapters.postgres.users import UserStore
 from adapters.postgres.visits import Visits
 from adapters.resolving import Resolver
+from adapters.vitals import Vitals
 from domain.dispatch import Concept, Decided
 from projections.usage import Usage
 
@@ -105,6 +106,11 @@ class Book(Server, Protocol):
     @property
     def resolver(self) -> Resolver:
         """Looks elsewhere for what is not known here."""
+        ...
+
+    @property
+    def vitals(self) -> Vitals:
+        """What is counted and measured."""
         ...
 
     async def do(self, concept: Concept, command: Any, token: int | None = None, *, begins: bool = False) -> Decided:

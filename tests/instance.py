@@ -53,7 +53,10 @@ class LiveInstance:
         self.server = Server(settings, now)
         self.loop = asyncio.new_event_loop()
         self.granian = Granian(
-            create_app(self.server), port=settings.port, interface=Interfaces.ASGI, log_enabled=False
+            create_app(self.server, [self.server.vitals.metrics.seen]),
+            port=settings.port,
+            interface=Interfaces.ASGI,
+            log_enabled=False,
         )
         self.client = httpx.Client(base_url=self.origin, timeout=TIMEOUT_S)
 

@@ -23,6 +23,7 @@ from adapters.postgres import jobs
 from adapters.postgres.jobs import TRIES_MAX, Job
 from adapters.tasks import end
 from adapters.unavailable import Unavailable
+from adapters.vitals import JOBS
 from adapters.wiring import Server
 from domain.ports import Conflict, FactsBehind
 from workers.lives import live, until
@@ -165,6 +166,8 @@ class Hands:
             killing = job.attempts > TRIES_MAX
             problem = "its process ended each time" if killing else await self._problem_with(job)
             await (queue.done(job) if problem is None else queue.failed(job, problem))
+            outcome = "done" if problem is None else "failed" if job.attempts < TRIES_MAX else "given_up"
+            self._server.tally.count(JOBS, job.kind, outcome)
         except (FactsBehind, Conflict) as error:
             # Nothing failed: however often it is too early, it is not given up.
             _log.info("job %d (%s) is put off: %s", job.id, job.kind, error)

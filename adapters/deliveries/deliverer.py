@@ -7,7 +7,7 @@ failed last time have half of the places at most. What is due stands in PostgreS
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -33,6 +33,8 @@ PRUNE_EVERY_S: Final = 600.0
 FINISH_S: Final = 4.0
 _log = logging.getLogger("daybook.deliver")
 
+Told = Callable[[Outcome], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -43,9 +45,15 @@ class Pace:
 
 
 class Deliverer:
-    """Delivers until it is told to `stop`. Raises psycopg.Error; whatever was under way is then sent again."""
+    """Delivers until it is told to `stop`. Raises psycopg.Error; whatever was under way is then sent again.
 
-    def __init__(self, dsn: str, signer: Signer, poster: Poster, pace: Pace | None = None) -> None:
+    `told` hears what became of each attempt.
+    """
+
+    def __init__(
+        self, dsn: str, signer: Signer, poster: Poster, pace: Pace | None = None, told: Told | None = None
+    ) -> None:
+        self._told = told
         self._dsn = dsn
         self._signer = signer
         self._poster = poster
@@ -111,6 +119,12 @@ class Deliverer:
         lines = self._poster.take(leased.host)
 
         async def send(row: Due) -> Verdict:
+            verdict = await attempt(row)
+            if self._told is not None:
+                self._told(verdict.outcome)
+            return verdict
+
+        async def attempt(row: Due) -> Verdict:
             try:
                 headers = await self._signer.headers(row)
                 return await self._poster.post(lines, row.url, headers, row.body)

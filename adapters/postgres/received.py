@@ -4,7 +4,7 @@ With `dispatch` these are the only three that append; `tests/test_writers.py` se
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal, LiteralString
 
@@ -44,9 +44,17 @@ _REMEMBER_DIGEST = """
 
 
 class Inbox:
-    """Appends verified activities; what may not stand twice is decided inside the append."""
+    """Appends verified activities; what may not stand twice is decided inside the append. `told` hears of each."""
 
-    def __init__(self, writer: GroupWriter, pool: Pool, codec: Codec, pepper: Pepper) -> None:
+    def __init__(
+        self,
+        writer: GroupWriter,
+        pool: Pool,
+        codec: Codec,
+        pepper: Pepper,
+        told: Callable[[Receipt], None] | None = None,
+    ) -> None:
+        self._told = told
         self._writer = writer
         self._pool = pool
         self._codec = codec
@@ -56,6 +64,14 @@ class Inbox:
         self, verified: VerifiedRequest, activity_id: str | None, kind: str, inbox: str, now: datetime
     ) -> Receipt:
         """Store an activity that came by the path `inbox`; returns when it is durable. Raises Unavailable."""
+        receipt = await self._receive(verified, activity_id, kind, inbox, now)
+        if self._told is not None:
+            self._told(receipt)
+        return receipt
+
+    async def _receive(
+        self, verified: VerifiedRequest, activity_id: str | None, kind: str, inbox: str, now: datetime
+    ) -> Receipt:
         digest = hashlib.sha256(verified.body).digest()
         stream = f"activity:{self._pepper.hash(verified.signer, activity_id or digest).hex()}"
         content = self._pepper.hash("content", stream, digest) if kind in CONTENT else None

@@ -37,17 +37,20 @@ _FORGET = "DELETE FROM app.refusals WHERE hour < %(before)s"
 
 
 class Refusals:
-    """Counts refusals. One a process; nothing is written outside of `running`."""
+    """Counts refusals. One a process; nothing is written outside of `running`. `told` hears of each at once."""
 
-    def __init__(self, pool: Pool, now: Callable[[], datetime]) -> None:
+    def __init__(self, pool: Pool, now: Callable[[], datetime], told: Callable[[Reason], None] | None = None) -> None:
         self._sql = ShortStatements(pool)
         self._now = now
+        self._told = told
         self._counts: Counter[tuple[datetime, str, Reason]] = Counter()
         self._hour: datetime | None = None
         self._hosts: set[str] = set()
 
     def count(self, host: str, reason: Reason) -> None:
         """One more from `host`, as the sender claims to be; "" where it claims nothing."""
+        if self._told is not None:
+            self._told(reason)
         hour = self._now().replace(minute=0, second=0, microsecond=0)
         if hour != self._hour:
             self._hour, self._hosts = hour, set()

@@ -13,6 +13,7 @@ from adapters.pacing import Pace
 from adapters.postgres import generations
 from adapters.postgres.generations import Generation
 from adapters.postgres.projecting import Projector
+from adapters.postgres.reading_beside import children_here
 from adapters.postgres.tailing import Tail
 from adapters.wiring import make_projector
 
@@ -37,7 +38,9 @@ class Advancing:
         self._owner = owner
         self._tail = tail
         self._pace = pace
-        self._projector: Projector | None = make_projector(settings, settings.database_url, generation)
+        self._projector: Projector | None = make_projector(
+            settings, settings.database_url, generation, children=0 if pace.is_limited else children_here()
+        )
         self.generation = generation
 
     def position(self) -> int:

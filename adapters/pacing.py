@@ -3,7 +3,7 @@
 from math import ceil
 from time import monotonic, sleep
 
-FAST_BATCH = 2_000
+FAST_BATCH = 5_000
 # A batch is work in one piece: a slow pace takes small ones often rather than a large one now and then.
 BATCHES_A_SECOND = 4
 
@@ -14,6 +14,11 @@ class Pace:
     def __init__(self, rate: float | None = None) -> None:
         self._rate = rate
         self._due = 0.0
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a rate to keep to."""
+        return self._rate is not None
 
     @property
     def batch(self) -> int:

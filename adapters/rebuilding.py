@@ -12,6 +12,7 @@ from adapters.config import Settings
 from adapters.pacing import FAST_BATCH
 from adapters.postgres import generations
 from adapters.postgres.generations import Generation
+from adapters.postgres.reading_beside import children_here
 from adapters.postgres.tailing import Tail
 from adapters.replaying import POLL_S, app_role_of, check_current
 from adapters.wiring import make_projector
@@ -43,10 +44,10 @@ def rebuild_lost(settings: Settings, progress: Progress) -> Generation | None:
 
 
 def _build(settings: Settings, url: str, made: Generation, tail: Tail, progress: Progress) -> None:
-    projector = make_projector(settings, url, made)
+    projector = make_projector(settings, url, made, children=children_here())
     try:
         while projector.behind:
-            projector.step(FAST_BATCH)
+            projector.step(FAST_BATCH, tail.head())
             progress(projector.position(), tail.head())
     finally:
         projector.close()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -39,6 +40,7 @@ from adapters.postgres.markers import Markers
 from adapters.postgres.oauth import OAuthStore
 from adapters.postgres.pools import make_pool
 from adapters.postgres.projecting import Projector
+from adapters.postgres.reading_beside import ReadingBeside, Work
 from adapters.postgres.reads import Reads
 from adapters.postgres.received import FetchedKeys, Inbox
 from adapters.postgres.refusals import Refusals
@@ -190,16 +192,19 @@ class Server:
         self.accounts = Accounts(self.dispatch, self.users, self.codec, self)
 
 
-def make_projector(settings: Settings, dsn: str, generation: generations.Generation) -> Projector:
-    """A projector into one generation, for this instance's own log.
+def make_projector(settings: Settings, dsn: str, generation: generations.Generation, *, children: int = 0) -> Projector:
+    """A projector into one generation, for this instance's own log; with `children`, so many processes read for it.
 
     Raises SettingsError when the database was never set up or the master key is another's: projecting then would park
     every event as unreadable, for good.
     """
-    codec = Codec(load_master_key(settings))
+    master_key = load_master_key(settings)
+    codec = Codec(master_key)
     with psycopg.connect(dsn) as connection:
         secrets.read_secret(connection, codec, secrets.PEPPER)
-    return Projector(dsn, generation, codec, Interpreter(settings.origin), settings.origin, PROJECTIONS)
+    work = Work(dsn, master_key, settings.origin)
+    beside = partial(ReadingBeside, work, children) if children else None
+    return Projector(dsn, generation, codec, Interpreter(settings.origin), settings.origin, PROJECTIONS, beside)
 
 
 def _policy(settings: Settings) -> GuardPolicy:

@@ -9,8 +9,10 @@ import psycopg
 from psycopg import sql
 
 from adapters.config import Settings
+from adapters.pacing import FAST_BATCH
 from adapters.postgres import generations
 from adapters.postgres.generations import Generation
+from adapters.postgres.reading_beside import children_here
 from adapters.wiring import make_projector
 from bench import peers
 from bench.book import Book
@@ -20,7 +22,6 @@ from bench.services import database
 from projections.catalogue import KEYS, PROJECTIONS
 
 EVENTS = 100_000
-BATCH = 2_000
 
 
 class Replayed(msgspec.Struct, frozen=True):
@@ -78,28 +79,28 @@ def _project_live(settings: Settings, to: int) -> None:
         live = generations.live(connection)
     assert live is not None, "the database was prepared"
     projector = make_projector(settings, settings.database_app_url or "", live)
-    while projector.step(BATCH, to):
+    while projector.step(FAST_BATCH, to):
         pass
-    projector.reset()
+    projector.close()
 
 
 def _replay(
     settings: Settings, generation: Generation, owner: psycopg.Connection, before: int, last: int, parts: int
 ) -> Replayed:
-    projector = make_projector(settings, settings.database_app_url or "", generation)
-    while projector.step(BATCH, before):
+    projector = make_projector(settings, settings.database_app_url or "", generation, children=children_here())
+    while projector.step(FAST_BATCH, before):
         pass
     had = _rows(owner, generation)
     started = time.perf_counter()
     passed = [(before, started)]
-    while came := projector.step(BATCH, last):
+    while came := projector.step(FAST_BATCH, last):
         passed.append((passed[-1][0] + came, time.perf_counter()))
     rates = [
         (until - since) / (until_s - since_s)
         for (since, since_s), (until, until_s) in pairwise(_thinned(passed, parts))
     ]
     seconds = time.perf_counter() - started
-    projector.reset()
+    projector.close()
     rows = _rows(owner, generation) - had
     return Replayed(tuple(rates), rows / seconds, rows)
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from adapters.config import Settings
 from adapters.postgres.generations import Generation
 from adapters.postgres.projecting import Projector
+from adapters.postgres.reading_beside import children_here
 from adapters.postgres.tailing import DatabaseTrouble, TablesGone, Tail
 from adapters.wiring import make_projector
 
@@ -83,7 +84,8 @@ class _Follower:
         if generation is None or not self._tail.claim(generation):
             return False
         self._generation = generation
-        self._projector = make_projector(self._settings, self._dsn, generation)
+        children = children_here() if generation.status == "building" else 0
+        self._projector = make_projector(self._settings, self._dsn, generation, children=children)
         position = self._projector.position()
         if position != self._told.position:
             self._told.position = position
@@ -100,10 +102,10 @@ class _Follower:
     def _advance(self) -> bool:
         """Project one batch; whether there is more already. What was being built goes live when there is none."""
         assert self._projector is not None and self._generation is not None, "taken up before"
-        if self._projector.step(BATCH_MAX) > 0:
+        building = self._generation.status == "building"
+        if self._projector.step(BATCH_MAX, self._tail.head() if building else None) > 0:
             self._advanced_at = time.monotonic()
         more = self._projector.behind
-        building = self._generation.status == "building"
         if more:
             self._say_how_far("building the read models" if building else "catching up with the log")
         elif building:

@@ -6,7 +6,7 @@ right) rolls back and is raised for the caller to try again; it parks nothing.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import psycopg
 from eventsourcing.persistence import PersistenceError, Tracking
@@ -16,7 +16,8 @@ from adapters.interpreter.interpret import Interpreter, Translated
 from adapters.interpreter.state import NotLookedUp
 from adapters.postgres.checkpoint import Checkpoint
 from adapters.postgres.generations import APPLICATION, Generation
-from adapters.postgres.reading_ahead import ReadingAhead
+from adapters.postgres.reading_ahead import Reader, ReadingAhead, Span
+from adapters.postgres.reading_beside import ReadingBeside
 from domain.ports import Recorded
 from projections.fact import APPLIED, Fact
 from projections.rule import Projection, Row, Rule
@@ -55,11 +56,13 @@ class Projector:
         interpreter: Interpreter,
         origin: str,
         projections: Sequence[Projection],
+        beside: Callable[[ReadingAhead], ReadingBeside] | None = None,
     ) -> None:
         self._dsn = dsn
         self._generation = generation
         self._interpreter = interpreter
-        self._ahead = ReadingAhead(dsn, codec, interpreter.translate)
+        at_home = ReadingAhead(Reader(dsn, codec, interpreter.translate))
+        self._ahead = beside(at_home) if beside else at_home
         self._origin = origin
         self._rules = [rule for projection in projections for rule in projection.rules]
         self._connection: psycopg.Connection | None = None
@@ -75,13 +78,13 @@ class Projector:
 
     def step(self, limit: int, to: int | None = None) -> int:
         """Project the next events, at most `limit` and none beyond position `to`; gives how many there were."""
-        batch = self._ahead.next(self.position(), to, limit)
-        if batch.events:
+        batch = self._ahead.next(Span(self.position(), to, limit))
+        if batch.positions:
             self._position = None  # not known while a batch is under way
-            self._project(batch.events, batch.translated)
-            self._position = batch.events[-1].position
+            self._project(batch.positions, batch.translated)
+            self._position = batch.positions[-1]
         self.behind = batch.more
-        return len(batch.events)
+        return len(batch.positions)
 
     def reset(self) -> None:
         """Forget the connections, broken or not."""
@@ -99,25 +102,25 @@ class Projector:
         if connection is not None:
             connection.close()
 
-    def _project(self, events: Sequence[Recorded], translated: Translated) -> None:
+    def _project(self, positions: Sequence[int], translated: Translated) -> None:
         try:
-            self._project_together(events, translated)
+            self._project_together(positions, translated)
         except _Failed as failure:
-            if len(events) == 1:
-                _log.warning("event %d is projected fact by fact: %s", events[0].position, failure)
-                self._project_alone(events[0])
+            if len(positions) == 1:
+                _log.warning("event %d is projected fact by fact: %s", positions[0], failure)
+                self._project_alone(*self._ahead.at(positions))
             else:
-                middle = len(events) // 2
-                for half in (events[:middle], events[middle:]):
-                    self._project(half, self._interpreter.translate(half))
+                middle = len(positions) // 2
+                for half in (positions[:middle], positions[middle:]):
+                    self._project(half, self._interpreter.translate(list(self._ahead.at(half))))
 
-    def _project_together(self, events: Sequence[Recorded], translated: Translated) -> None:
+    def _project_together(self, positions: Sequence[int], translated: Translated) -> None:
         connection = self._connected()
         try:
             with connection.transaction(), connection.cursor() as cursor:
                 facts = self._interpreter.settle(cursor, translated, self._ahead.at)
                 self._apply(cursor, facts)
-                self._pass(events[-1].position)
+                self._pass(positions[-1])
         except Exception as error:
             if not fails_again(error):
                 raise

@@ -47,72 +47,64 @@ def _size_of(event: Event) -> int:
 
 
 class Batch(NamedTuple):
-    """Events in the order of the log, and what they claim; `more` when there may be some beyond what fitted."""
+    """Positions in the order of the log, and what their events claim; `more` when there may be some beyond them."""
 
-    events: Sequence[Recorded]
+    positions: Sequence[int]
     translated: Translated
     more: bool
 
 
-class _Span(NamedTuple):
+class Span(NamedTuple):
+    """The log after a position, up to `to` (None: as far as there is any), at most `limit` events."""
+
     after: int
     to: int | None
     limit: int
 
 
-class ReadingAhead:
-    """Reads for one projector. Raises psycopg.OperationalError when the database does not answer."""
+class Reader:
+    """Reads, opens and translates over one connection, in one thread, at most some `bytes_max` of bodies at once.
 
-    def __init__(self, dsn: str, codec: Codec, translate: Callable[[Sequence[Recorded]], Translated]) -> None:
+    Raises psycopg.OperationalError when the database does not answer.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        codec: Codec,
+        translate: Callable[[Sequence[Recorded]], Translated],
+        bytes_max: int = BATCH_BYTES_MAX,
+    ) -> None:
         self._dsn = dsn
         self._codec = codec
         self._translate = translate
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
+        self._bytes_max = bytes_max
         self._connection: psycopg.Connection | None = None
-        self._under_way: tuple[_Span, Future[Batch]] | None = None
 
-    def next(self, after: int, to: int | None, limit: int) -> Batch:
-        """The batch after a position, none of it beyond `to`; a full one starts the reading of its successor."""
-        span = _Span(after, to, limit)
-        under_way, self._under_way = self._under_way, None
-        if under_way is None or under_way[0] != span:
-            under_way = span, self._thread.submit(self._load, span)
-        batch = under_way[1].result()
-        if batch.more:
-            following = _Span(batch.events[-1].position, to, limit)
-            self._under_way = following, self._thread.submit(self._load, following)
-        return batch
-
-    def at(self, positions: Sequence[int]) -> Iterator[Recorded]:
-        """The events at some positions, a few at a time."""
-        for start in range(0, len(positions), SLICE_MAX):
-            yield from self._thread.submit(self._read, list(positions[start : start + SLICE_MAX])).result()
-
-    def reset(self) -> None:
-        """Forget what is under way, and the connection."""
-        self._under_way = None
-        self._thread.submit(self._disconnect).result()
-
-    def close(self) -> None:
-        """Let the thread go too."""
-        self.reset()
-        self._thread.shutdown()
-
-    def _load(self, span: _Span) -> Batch:
-        bounds = [span.after, _BIGGEST if span.to is None else span.to, span.limit, BATCH_BYTES_MAX]
+    def load(self, span: Span) -> Batch:
+        """What a span holds, as far as it fits; one event always does."""
+        bounds = [span.after, _BIGGEST if span.to is None else span.to, span.limit, self._bytes_max]
         rows = self._rows(_EVENTS, bounds)
         events: list[Recorded] = []
         size = 0
         for row in rows:
             events.append(self._recorded(*row))
             size += _size_of(events[-1].event)
-            if size >= BATCH_BYTES_MAX:
+            if size >= self._bytes_max:
                 break
-        full = len(rows) == span.limit or sum(len(row[4]) for row in rows) >= BATCH_BYTES_MAX
-        return Batch(events, self._translate(events), full or len(events) < len(rows))
+        full = len(rows) == span.limit or sum(len(row[4]) for row in rows) >= self._bytes_max
+        more = full or len(events) < len(rows)
+        return Batch([event.position for event in events], self._translate(events), more)
 
-    def _read(self, positions: list[int]) -> list[Recorded]:
+    def at(self, positions: list[int]) -> list[Recorded]:
+        """The events at some positions."""
         return [self._recorded(*row) for row in self._rows(_EVENTS_AT, [positions])]
+
+    def disconnect(self) -> None:
+        """Forget the connection, broken or not."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _rows(self, query: str, values: list[Any]) -> list[tuple[Any, ...]]:
         if self._connection is None or self._connection.closed:
@@ -128,7 +120,37 @@ class ReadingAhead:
             event = UnreadableEvent(reason=str(error))
         return Recorded(position, stream, version, event)
 
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+
+class ReadingAhead:
+    """Reads for one projector, one batch ahead of it. Raises psycopg.OperationalError when the database is away."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
+        self._under_way: tuple[Span, Future[Batch]] | None = None
+
+    def next(self, span: Span) -> Batch:
+        """The batch of a span; a full one starts the reading of its successor."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is None or under_way[0] != span:
+            under_way = span, self._thread.submit(self._reader.load, span)
+        batch = under_way[1].result()
+        if batch.more:
+            following = span._replace(after=batch.positions[-1])
+            self._under_way = following, self._thread.submit(self._reader.load, following)
+        return batch
+
+    def at(self, positions: Sequence[int]) -> Iterator[Recorded]:
+        """The events at some positions, a few at a time."""
+        for start in range(0, len(positions), SLICE_MAX):
+            yield from self._thread.submit(self._reader.at, list(positions[start : start + SLICE_MAX])).result()
+
+    def reset(self) -> None:
+        """Forget what is under way, and the connection."""
+        self._under_way = None
+        self._thread.submit(self._reader.disconnect).result()
+
+    def close(self) -> None:
+        """Let the thread go too."""
+        self.reset()
+        self._thread.shutdown()

@@ -138,13 +138,30 @@ RULES = (
         "position bigint, account bigint",
         _departure,
         """
-        WITH ended AS (
-            SELECT b.id, min(f.position) AS position FROM fact f JOIN (
-                SELECT id, account, published FROM statuses
-                WHERE account = ANY (ARRAY(SELECT account FROM fact)) AND reblog_of IS NOT NULL) b
-            ON b.account = f.account AND b.published <= f.position GROUP BY b.id
-        ), :end
-        """.replace(":end", _END),
+        WITH first AS (SELECT account, min(position) AS position FROM fact GROUP BY account),
+        open AS (
+            SELECT b.account, b.reblog_of, b.deleted FROM first f JOIN statuses b ON b.account = f.account
+            WHERE b.reblog_of IS NOT NULL AND b.published <= f.position
+        ),
+        gone AS (
+            UPDATE statuses b SET deleted = least(b.deleted, f.position) FROM first f
+            WHERE b.account = f.account AND b.reblog_of IS NOT NULL AND b.published <= f.position
+        ),
+        fewer AS (SELECT reblog_of, count(*) AS boosts FROM open WHERE deleted IS NULL GROUP BY reblog_of),
+        -- No join, for there may be many.
+        one_less AS (
+            UPDATE statuses p SET reblogs = p.reblogs - 1
+            WHERE p.id = ANY (ARRAY(SELECT reblog_of FROM fewer WHERE boosts = 1))
+        ),
+        lost AS (
+            UPDATE statuses p SET reblogs = p.reblogs - o.boosts FROM fewer o
+            WHERE o.boosts > 1 AND p.id = o.reblog_of
+                AND p.id = ANY (ARRAY(SELECT reblog_of FROM fewer WHERE boosts > 1))
+        )
+        UPDATE account_counts c SET statuses = c.statuses - o.boosts
+        FROM (SELECT account, count(*) AS boosts FROM open WHERE deleted IS NULL GROUP BY account) o
+        WHERE c.account = o.account AND c.account = ANY (ARRAY(SELECT account FROM open))
+        """,
     ),
 )
 

@@ -64,10 +64,15 @@ RULES = (
             "account",
             "status",
             source=_SEEN,
+            # One less each, as when somebody who liked 100,000 posts goes, is no join, which would be planned for few.
             then="""
-            UPDATE statuses s SET favourites = s.favourites + m.by
-            FROM (SELECT status, sum(by) AS by FROM moved GROUP BY status HAVING sum(by) <> 0) m
-            WHERE s.id = m.status AND s.id = ANY (ARRAY(SELECT status FROM moved))
+            , changed AS (SELECT status, sum(by) AS by FROM moved GROUP BY status HAVING sum(by) <> 0),
+            one_less AS (
+                UPDATE statuses s SET favourites = s.favourites - 1
+                WHERE s.id = ANY (ARRAY(SELECT status FROM changed WHERE by = -1))
+            )
+            UPDATE statuses s SET favourites = s.favourites + c.by FROM changed c
+            WHERE c.by <> -1 AND s.id = c.status AND s.id = ANY (ARRAY(SELECT status FROM changed WHERE by <> -1))
             """,
         ),
     ),

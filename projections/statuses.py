@@ -183,11 +183,17 @@ RULES = (
         "account bigint",
         _departure,
         """
-        UPDATE statuses p SET replies = p.replies - u.answers
-        FROM (
-            SELECT s.in_reply_to_uri, count(*) AS answers FROM statuses s
-            WHERE s.counted AND s.account = ANY (:gone) GROUP BY s.in_reply_to_uri) u
-        WHERE p.uri = u.in_reply_to_uri
+        WITH fewer AS (
+            SELECT s.in_reply_to_uri AS uri, count(*) AS answers FROM statuses s
+            WHERE s.counted AND s.account = ANY (:gone) GROUP BY s.in_reply_to_uri
+        ),
+        -- No join, for there may be many.
+        one_less AS (
+            UPDATE statuses p SET replies = p.replies - 1
+            WHERE p.uri = ANY (ARRAY(SELECT uri FROM fewer WHERE answers = 1))
+        )
+        UPDATE statuses p SET replies = p.replies - u.answers FROM fewer u
+        WHERE u.answers > 1 AND p.uri = u.uri AND p.uri = ANY (ARRAY(SELECT uri FROM fewer WHERE answers > 1))
         """.replace(":gone", _GONE),
         "UPDATE statuses s SET counted = false WHERE s.counted AND s.account = ANY (:gone)".replace(":gone", _GONE),
     ),

@@ -1,5 +1,6 @@
 """The image is made by the very steps of `make up`, and those steps make something that runs in a plain folder."""
 
+import json
 import os
 import re
 import shlex
@@ -35,6 +36,13 @@ def test_the_image_installs_and_starts_by_what_make_up_runs() -> None:
     assert [one.rest for one in run_steps(COMPILING, MAKING_A_USER)] == installing == [".ci/install requirements.lock"]
     command = re.sub(r"^exec setpriv --pdeathsig \w+ ", "", starting)
     assert only(DOCKERFILE, "CMD").words == shlex.split(command)
+
+
+def health(port: int) -> int:
+    """How the image's health check ends."""
+    _, *arguments = json.loads(only(DOCKERFILE, "HEALTHCHECK").rest.removeprefix("CMD "))
+    environ = {**os.environ, "DAYBOOK_PORT": str(port)}
+    return subprocess.run([sys.executable, *arguments], env=environ, capture_output=True, check=False).returncode
 
 
 def index_answers(place: Path) -> bool:
@@ -80,6 +88,8 @@ def test_the_images_steps_make_an_instance_that_answers_in_a_plain_folder(tmp_pa
     instance = Instance(data, free_port(), command=command, place=folder, PYTHONPATH="")
     try:
         assert instance.ready().status() == 200
+        assert health(instance.port) == 0
         assert str(folder / ".venv") in instance.family()[instance.member("workers.cli serve")]
     finally:
         instance.end()
+    assert health(instance.port) == 1

@@ -22,6 +22,7 @@ from adapters.embedded.postgres import attached_dsn
 from adapters.first_start import attached
 from adapters.founded import as_founded
 from adapters.postgres.schedule import BACKUP, note
+from workers.alone import started_if_stopped
 from workers.preflight import NotReady
 from workers.telling import telling
 from workers.up import console_of
@@ -40,7 +41,7 @@ Flag = Annotated[bool, Parameter(negative=())]
 def backup(
     folder: Path = DEFAULT_FOLDER, *, keys: Keys = None, with_master_key: Flag = False, dry_run: Flag = False
 ) -> None:
-    """Back up the log, its keys, accounts, what is to be sent, and pictures, while the instance runs.
+    """Back up the log, its keys, accounts, what is to be sent, and pictures, whether the instance runs or not.
 
     Into the same folder again it adds what is new. Read models are not in it: they are worked out anew. Nor is the
     master key, which nothing can be read without: keep a copy of it in another place.
@@ -60,17 +61,11 @@ def backup(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder, apart = _placed(folder, keys)
     try:
-        settings = as_founded(attached(load_settings(os.environ)))
-        with backing_up(settings, folder, apart, dry_run=dry_run) as run:
-            plan = run.plan()
-            _show_plan(console, folder, plan)
-            if dry_run:
-                console.print("Nothing is written: this was a dry run.")
-                return
-            with telling(console) as tell:
-                made = run.run(tell, with_master_key=with_master_key)
-        _show_made(console, folder, apart, made, settings)
-        _note(console, settings)
+        settings = load_settings(os.environ)
+        with started_if_stopped(settings):
+            _back_up(
+                console, as_founded(attached(settings)), folder, apart, with_master_key=with_master_key, dry_run=dry_run
+            )
     except BackupError as error:
         raise NotReady(str(error)) from error
     except OSError as error:
@@ -78,6 +73,20 @@ def backup(
     except KeyboardInterrupt:
         console.print(f"Interrupted; the backup that was in {folder} before is whole, if there was one.")
         sys.exit(INTERRUPTED)
+
+
+def _back_up(
+    console: Console, settings: Settings, folder: Path, apart: Path | None, *, with_master_key: bool, dry_run: bool
+) -> None:
+    with backing_up(settings, folder, apart, dry_run=dry_run) as run:
+        _show_plan(console, folder, run.plan())
+        if dry_run:
+            console.print("Nothing is written: this was a dry run.")
+            return
+        with telling(console) as tell:
+            made = run.run(tell, with_master_key=with_master_key)
+    _show_made(console, folder, apart, made, settings)
+    _note(console, settings)
 
 
 @app.command

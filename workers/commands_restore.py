@@ -22,10 +22,10 @@ from adapters.backup.restoring import (
     restore_pictures,
 )
 from adapters.config import Settings, load_settings
-from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.master_key import decoded
+from workers.alone import database_in
 from workers.commands_backup import DAMAGED, DEFAULT_FOLDER, INTERRUPTED, Flag, Keys, intact, show_manifest
-from workers.preflight import NotReady, only_one
+from workers.preflight import NotReady
 from workers.telling import telling
 from workers.up import console_of
 
@@ -80,8 +80,7 @@ def _restore(
     cluster = settings.data / "postgres" / "PG_VERSION"
     with ExitStack() as stack:
         if settings.database_url is None and not (dry_run and not cluster.exists()):
-            stack.enter_context(only_one(settings.data))
-            settings = msgspec.structs.replace(settings, database_url=_started(settings.data, stack))
+            settings = msgspec.structs.replace(settings, database_url=stack.enter_context(database_in(settings.data)))
         if settings.database_url is not None:
             check_database(settings.database_url)
         if dry_run:
@@ -94,13 +93,6 @@ def _restore(
         put_master_key(settings, key)
     _show_restored(console, settings, manifest, epoch)
     return 0
-
-
-def _started(data: Path, stack: ExitStack) -> str:
-    server = EmbeddedPostgres(data)
-    stack.callback(server.stop)
-    server.start()
-    return server.dsn()
 
 
 def _key(settings: Settings, folder: Path, manifest: Manifest, key_file: Path | None) -> bytes:

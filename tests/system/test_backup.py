@@ -180,6 +180,8 @@ def test_a_restored_instance_answers_as_the_one_before_and_people_log_in(story: 
     data, folder = story.place / "elsewhere", str(story.place / "backup")
     before, head = story.answers(), story.head(story.site.data)
     story.site.instance.end()
+    stopped = story.daybook("backup", folder)
+    assert (stopped.returncode, f"{head[0]:,} events, " in stopped.stdout) == (0, True), stopped.stdout
     refused = story.daybook("restore", folder, data=data)
     assert (refused.returncode, "There is no master key" in refused.stdout) == (1, True)
     key = ("--master-key-file", str(story.site.data / "master.key"))

@@ -27,7 +27,7 @@ ENV PATH=/daybook/.venv/bin:$PATH \
     DAYBOOK_DATA=/data
 VOLUME /data
 EXPOSE 3000
-# Whatever it answers short of a 5xx, it lives; while read models are being built it is not ready, and need not be killed.
+# /livez, not /readyz: while read models are being built it is not ready, and nobody should kill it for that.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import http.client as h, os; c = h.HTTPConnection('127.0.0.1', int(os.environ.get('DAYBOOK_PORT') or 3000), timeout=4); c.request('GET', '/livez'); raise SystemExit(int(c.getresponse().status >= 500))"]
+    CMD ["python", "-c", "import http.client as h, os; c = h.HTTPConnection('127.0.0.1', int(os.environ.get('DAYBOOK_PORT') or 3000), timeout=4); c.request('GET', '/livez'); raise SystemExit(int(c.getresponse().status != 200))"]
 CMD [".venv/bin/daybook", "up"]

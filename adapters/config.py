@@ -17,6 +17,7 @@ import msgspec
 
 PREFIX = "DAYBOOK_"
 PORT_MAX = 65_535
+PAGES_MB_MAX = 1_000_000
 DOMAIN_LENGTH_MAX = 253
 HOME_DAYS_MAX = 36_500
 POSTGRES_SCHEMES = ("postgresql", "postgres")
@@ -37,6 +38,7 @@ KNOWN = {
     "DAYBOOK_MASTER_KEY": "master_key",
     "DAYBOOK_METRICS_TOKEN": "metrics_token",
     "DAYBOOK_NAME_MAP": "name_map",
+    "DAYBOOK_PAGES_MB": "pages_mb",
     "DAYBOOK_PORT": "port",
     "DAYBOOK_TRUSTED_PROXIES": "trusted_proxies",
 }
@@ -68,7 +70,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     owner's (it may migrate), `database_app_url` the role's that may only append and project; `name_map` gives
     (address, port) for names used in trials, every address a loopback one; `trusted_proxies` are networks (CIDR) whose
     peers say truly whom they speak for; `home_days` is after how many days of absence a home is dropped, 0 for never;
-    `metrics_token` lets whoever has it read /metrics from elsewhere.
+    `metrics_token` lets whoever has it read /metrics from elsewhere; `pages_mb` is how much memory `serve` keeps ready
+    answers in, at most.
     """
 
     domain: str = "localhost:3000"
@@ -83,6 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
     home_days: int = 30
     metrics_token: str | None = None
+    pages_mb: int = 64
 
     @property
     def loopback(self) -> bool:
@@ -121,6 +125,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         trusted_proxies=_networks(environ.get("DAYBOOK_TRUSTED_PROXIES") or ""),
         home_days=_days("DAYBOOK_HOME_DAYS", environ.get("DAYBOOK_HOME_DAYS") or "30"),
         metrics_token=_token("DAYBOOK_METRICS_TOKEN", environ),
+        pages_mb=_megabytes("DAYBOOK_PAGES_MB", environ.get("DAYBOOK_PAGES_MB") or "64"),
     )
 
 
@@ -192,6 +197,12 @@ def _days(name: str, text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) <= len(str(HOME_DAYS_MAX)) and int(text) <= HOME_DAYS_MAX:
         return int(text)
     raise SettingsError(f"{name} must be a number of days from 0 (never) to {HOME_DAYS_MAX}, not {text!r}.")
+
+
+def _megabytes(name: str, text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) <= PAGES_MB_MAX:
+        return int(text)
+    raise SettingsError(f"{name} must be a number of megabytes, at most {PAGES_MB_MAX}, not {text!r}.")
 
 
 def _address(name: str, text: str) -> str:

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from adapters.accounts import Accounts
 from adapters.activitypub.fetch import Fetcher
 from adapters.activitypub.guard import GuardedTransport, GuardPolicy
-from adapters.activitypub.kept import KeptDocuments
 from adapters.activitypub.remote_keys import RemoteKeys
 from adapters.activitypub.signatures_sign import SigningKey
 from adapters.activitypub.webfinger import WebFinger
@@ -29,6 +28,7 @@ from adapters.local_ids import LocalIds
 from adapters.master_key import load_master_key
 from adapters.media.library import Library
 from adapters.metrics import Metrics
+from adapters.pages import Pages
 from adapters.passwords import Passwords
 from adapters.positions import Positions
 from adapters.postgres import generations, secrets
@@ -101,12 +101,12 @@ class Server:
         self.refusals = Refusals(self.pool, now, metrics.refused)
         self.host_life = HostLife(self.pool, now)
         self.seen_signatures = SeenSignatures(self.pool)
-        self.reads = Reads(dsn, beside=[self.pool])
+        self.pages = Pages(settings.pages_mb * 1_000_000)
+        self.reads = Reads(dsn, beside=[self.pool], pages=self.pages)
         self.tally = Tally(settings.redis_url)
         self.vitals = Vitals(metrics, Sampled(dsn, settings.data), self.tally, Ready(self.reads))
-        self.kept = KeptDocuments()
         self._redis = RedisLink(settings.redis_url)
-        self.positions = Positions(self._redis)
+        self.positions = Positions(self._redis, settings.redis_url)
         self.idempotency = Idempotency(self._redis)
         self.jobs = JobQueue(self.pool)
         self.bell = Bell(settings.redis_url)
@@ -134,6 +134,11 @@ class Server:
         position = await self.positions.last_of(token, self.epoch)
         return (await self.reads.head())[0] if position is None else position
 
+    def reads_what_it_wrote(self, token: int) -> bool:
+        """Whether it is certain, without asking anybody, that this token's reads have passed all that it wrote."""
+        position = self.positions.known(token, self.epoch)
+        return position is not None and not self.reads.behind(position)
+
     async def usage(self) -> Usage:
         """How much is here, or was at most USAGE_MAX_S seconds ago: all accounts are counted for it.
 
@@ -157,6 +162,7 @@ class Server:
         self._open_log()
         await self.pool.open()
         current = asyncio.create_task(keep_current(self.tokens, self._dsn), name="keep tokens current")
+        written = asyncio.create_task(self.positions.keep_current(), name="hear what is written")
         transport = GuardedTransport(_policy(self.settings))
         fetcher = Fetcher(
             transport, own_origin=self.settings.origin, clock=self.now, signer=_signer(self.settings, self.instance_key)
@@ -175,12 +181,13 @@ class Server:
             async with self.reads.running(), self.refusals.running(), self.tally.running():
                 yield
         finally:
-            await end(current)
+            await end(current, written)
             await self.keys.aclose()
             await self.documents.aclose()
             await transport.aclose()
             await asyncio.to_thread(self._writer.close)
             await self.pool.close()
+            await self.positions.aclose()
             await self._redis.aclose()
             self.bell.close()
 

@@ -13,6 +13,7 @@ from api.activitypub.collections import featured, featured_tags, followers, foll
 from api.activitypub.discovery import host_meta, host_meta_as_json, nodeinfo, nodeinfo_version, webfinger
 from api.activitypub.inbox import personal_inbox, shared_inbox
 from api.activitypub.statuses import activity, note, reactions, replies
+from api.asked_again import AskedAgain
 from api.auth import bearer_of, guard, undeclared, viewer_of
 from api.auth_limits import LogInLimit
 from api.cors import Edge, Seen
@@ -64,7 +65,7 @@ from api.mastodon.threads import context, history, mute_conversation, source, un
 from api.mastodon.timelines import home_timeline, public_timeline
 from api.oauth import authorization_server, revoke, token
 from api.oauth_clients import register_app, verify_app
-from api.server import Server
+from api.server import Book, Server
 from api.web.authorize import authorize, decide
 from api.web.landing import assets, landing
 from api.web.media import media_file
@@ -177,12 +178,12 @@ ROUTES: Sequence[HTTPRouteHandler] = (
 )
 
 
-def create_app(server: Server, seen: Sequence[Seen] = ()) -> ASGIApp:
+def create_app(server: Book, seen: Sequence[Seen] = ()) -> ASGIApp:
     """The ASGI application that granian runs; `server` is entered at start-up and left at shutdown.
 
     `seen` is told of each request.
     """
-    return Edge(create_routes(server), seen)
+    return Edge(AskedAgain(create_routes(server), server), seen)
 
 
 def create_routes(server: Server, more: Sequence[HTTPRouteHandler] = ()) -> Litestar:

@@ -11,6 +11,7 @@ from adapters.config import Settings
 from adapters.idempotency import Idempotency
 from adapters.local_ids import LocalIds
 from adapters.media.library import Library
+from adapters.pages import Pages
 from adapters.passwords import Passwords
 from adapters.postgres.markers import Markers
 from adapters.postgres.oauth import OAuthStore
@@ -123,6 +124,15 @@ class Book(Server, Protocol):
 
     async def written_by(self, token: int) -> int:
         """The position that this token's reads must have passed."""
+        ...
+
+    def reads_what_it_wrote(self, token: int) -> bool:
+        """Whether it is certain, without asking anybody, that this token's reads have passed all that it wrote."""
+        ...
+
+    @property
+    def pages(self) -> Pages:
+        """Answers that were made already."""
         ...
 
 

@@ -6,8 +6,9 @@ import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count, islice, repeat
 from typing import cast
 
 from bench.measuring import percentile
@@ -135,10 +136,13 @@ async def paced(port: int, requests: Sequence[bytes], per_second: float, connect
     return driven
 
 
-def get(port: int, path: str, token: str | None) -> bytes:
+def get(port: int, path: str, token: str | None = None, headers: Mapping[str, str] | None = None) -> bytes:
     """A GET as bytes."""
-    bearer = f"Authorization: Bearer {token}\r\n" if token else ""
-    return f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\n{bearer}\r\n".encode()
+    given = {"Host": f"localhost:{port}", **(headers or {})}
+    if token:
+        given["Authorization"] = f"Bearer {token}"
+    lines = "".join(f"{name}: {value}\r\n" for name, value in given.items())
+    return f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode()
 
 
 def post_json(port: int, path: str, token: str, body: bytes) -> bytes:
@@ -157,10 +161,20 @@ async def gets(port: int, path: str, token: str | None, connections: int, second
     """
     if shutil.which("wrk"):
         return await asyncio.to_thread(_wrk, port, path, token, connections, seconds)
-    request, found = get(port, path, token), Driven()
-    until = time.perf_counter() + seconds
+    return await driven(port, repeat(get(port, path, token)), connections, seconds)
+
+
+async def fresh_gets(port: int, path: str, token: str | None, connections: int, seconds: float) -> tuple[float, float]:
+    """The same, no two alike: each has a parameter that means nothing, so that no page is there already."""
+    requests = (get(port, f"{path}?fresh={number}", token) for number in count(time.time_ns()))
+    return await driven(port, requests, connections, seconds)
+
+
+async def driven(port: int, requests: Iterator[bytes], connections: int, seconds: float) -> tuple[float, float]:
+    """These requests for some seconds: how many a second, and their 99th percentile in seconds. Raises BenchError."""
+    found, until = Driven(), time.perf_counter() + seconds
     while time.perf_counter() < until:
-        part = (await flat_out(port, [request] * connections * 20, connections)).only(200)
+        part = (await flat_out(port, list(islice(requests, connections * 20)), connections)).only(200)
         found.seconds += part.seconds
         found.latencies_s += part.latencies_s
     return found.per_second, percentile(found.latencies_s, 0.99)

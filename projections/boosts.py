@@ -15,6 +15,7 @@ from projections.home import LOCAL_FOLLOWER
 from projections.home_turns import home_kept
 from projections.rendering import boost_json
 from projections.rule import Projection, Row, on
+from projections.touched import Kind, entities
 from projections.visibility import MAY_SEE, viewer_averse_to
 
 TABLES = """
@@ -46,7 +47,8 @@ _END: LiteralString = """
     UPDATE account_counts c SET statuses = c.statuses - o.boosts
     FROM (SELECT account, count(*) AS boosts FROM open WHERE deleted IS NULL GROUP BY account) o
     WHERE c.account = o.account AND c.account = ANY (ARRAY(SELECT account FROM open))
-    """
+    RETURNING :touched
+    """.replace(":touched", entities((Kind.ACCOUNT, "c.account")))
 
 
 def _boost(event: PostBoosted, fact: Fact, origin: str) -> Iterable[Row]:

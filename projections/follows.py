@@ -204,6 +204,17 @@ PROJECTION = Projection(
 )
 
 
+def followed_by(account: int) -> Query:
+    """Rows of one id each: whom an account follows, all of them, in no order."""
+    return Query(
+        """
+        SELECT followee FROM follows
+        WHERE follower = %(account)s::bigint AND until IS NULL AND stage = 'following'
+        """,
+        {"account": account},
+    )
+
+
 def requests_to(account: int) -> Query:
     """One row: how many wait for this account's answer."""
     return Query(

@@ -14,6 +14,7 @@ from projections.because import at
 from projections.fact import Fact
 from projections.rendering import revision_json, status_json
 from projections.rule import Projection, Row, on
+from projections.touched import Kind, entities
 
 TABLES = """
 CREATE TABLE statuses (
@@ -166,7 +167,8 @@ RULES = (
         """
         UPDATE statuses s SET in_reply_to = NULL FROM fact f, statuses parent
         WHERE parent.id = f.id AND s.in_reply_to_uri = parent.uri AND s.in_reply_to = parent.id
-        """,
+        RETURNING :touched
+        """.replace(":touched", entities((Kind.STATUS, "s.id"))),
         # A row is updated once a statement, and an answer may be a parent too: hence first the sums, then the marks.
         """
         UPDATE statuses p SET replies = p.replies - u.answers
@@ -174,7 +176,8 @@ RULES = (
             SELECT s.in_reply_to_uri, count(*) AS answers FROM statuses s
             WHERE s.counted AND s.id IN (SELECT id FROM fact) GROUP BY s.in_reply_to_uri) u
         WHERE p.uri = u.in_reply_to_uri
-        """,
+        RETURNING :touched
+        """.replace(":touched", entities((Kind.STATUS, "p.id"))),
         "UPDATE statuses s SET counted = false FROM fact f WHERE s.id = f.id AND s.counted",
     ),
     on(
@@ -227,7 +230,10 @@ RULES = (
             counted = s.counted OR (:counts)
         FROM child c, statuses p
         WHERE s.id = c.id AND p.uri = c.in_reply_to_uri AND p.reblog_of IS NULL
-        """.replace(":counts", _COUNTS),
+        RETURNING :touched
+        """.replace(":counts", _COUNTS).replace(
+            ":touched", entities((Kind.STATUS, "s.id"), (Kind.POSTS, "s.account"), (Kind.STATUS, "p.id"))
+        ),
     ),
 )
 

@@ -14,16 +14,20 @@ from eventsourcing.persistence import PersistenceError, Tracking
 from adapters.codec import Codec
 from adapters.interpreter.interpret import Interpreter, Translated
 from adapters.interpreter.state import NotLookedUp
+from adapters.postgres import touching
 from adapters.postgres.checkpoint import Checkpoint
 from adapters.postgres.generations import APPLICATION, Generation
 from adapters.postgres.reading_ahead import Reader, ReadingAhead, Span
 from adapters.postgres.reading_beside import ReadingBeside
+from adapters.postgres.touching import Touched
 from domain.ports import Recorded
 from projections.fact import APPLIED, Fact
 from projections.rule import Projection, Row, Rule
 
 CHANNEL = "daybook_projected"
 STATEMENT_BYTES_MAX = 16 * 1024 * 1024
+# A batch that large is one of many, as when read models are built: what each touches is not worth working out.
+TOLD_APART_MAX = 500
 _log = logging.getLogger("daybook.project")
 
 # A fact whose rules fail is taken back and parked for good, as poison.
@@ -36,6 +40,8 @@ _PARK_EVENT = """
     INSERT INTO parked (received_at_position, waits_for, brings, claim, reason) VALUES (%s, NULL, NULL, '', %s)
     ON CONFLICT (received_at_position) DO NOTHING
 """
+
+_TELL = "SELECT pg_notify(channel, message) FROM unnest(%s::text[], %s::text[]) AS m (channel, message)"
 
 
 class _Failed(Exception):
@@ -119,8 +125,9 @@ class Projector:
         try:
             with connection.transaction(), connection.cursor() as cursor:
                 facts = self._interpreter.settle(cursor, translated, self._ahead.at)
-                self._apply(cursor, facts)
-                self._pass(positions[-1])
+                touched = Touched(everything=len(positions) > TOLD_APART_MAX)
+                self._apply(cursor, facts, touched)
+                self._pass(positions[-1], touched)
         except Exception as error:
             if not fails_again(error):
                 raise
@@ -142,9 +149,10 @@ class Projector:
                 _log.error("fact %d.%d is parked: %s", fact.position, fact.n, reason)
                 cursor.execute(_PARK_FACT, [fact.position, fact.n, fact.received_at_position, reason])
             parked = {fact.n for fact, _ in poison}
+            touched = Touched()
             # Together, as ever: what one fact means for a table may depend on the others at its position.
-            self._apply(cursor, [fact for fact in facts if fact.n not in parked])
-            self._pass(event.position)
+            self._apply(cursor, [fact for fact in facts if fact.n not in parked], touched)
+            self._pass(event.position, touched)
 
     def _poison_among(self, cursor: psycopg.Cursor, facts: Sequence[Fact]) -> list[tuple[Fact, str]]:
         """The facts that their rules fail on, tried one after the other and all taken back."""
@@ -153,29 +161,34 @@ class Projector:
             for fact in facts:
                 try:
                     with self._connected().transaction():
-                        self._apply(cursor, [fact])
+                        self._apply(cursor, [fact], Touched())
                 except Exception as error:
                     if not fails_again(error):
                         raise
                     found.append((fact, _reason(error)))
         return found
 
-    def _apply(self, cursor: psycopg.Cursor, facts: Iterable[Fact]) -> None:
+    def _apply(self, cursor: psycopg.Cursor, facts: Iterable[Fact], touched: Touched) -> None:
         by_topic: dict[str, list[Fact]] = {}
         for fact in facts:
             if fact.verdict == APPLIED:
+                assert fact.event is not None, "what applies has its event"
                 by_topic.setdefault(fact.kind, []).append(fact)
+                touched.by(fact.event)
         for rule in self._rules:
             matching = [fact for topic in rule.topics for fact in by_topic.get(topic, ())]
             if matching:
                 # In their order, so that what toggles may be cut in two between any of them.
                 matching.sort(key=_place)
-                run_rule(cursor, rule, matching, self._origin)
+                touched.add(run_rule(cursor, rule, matching, self._origin))
 
-    def _pass(self, position: int) -> None:
+    def _pass(self, position: int, touched: Touched) -> None:
         connection = self._connected()
         Checkpoint(connection).insert_tracking(Tracking(APPLICATION, position))
-        connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{self._generation.n}:{position}"])
+        messages = list(touched.messages(self._generation.n))
+        # Progress comes last: whoever hears of it has heard what it brought.
+        channels = [*[touching.CHANNEL] * len(messages), CHANNEL]
+        connection.execute(_TELL, [channels, [*messages, f"{self._generation.n}:{position}"]])
 
     def _connected(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
@@ -205,13 +218,20 @@ def _place(fact: Fact) -> tuple[int, int]:
     return fact.position, fact.n
 
 
-def run_rule(cursor: psycopg.Cursor, rule: Rule, facts: Sequence[Fact], origin: str) -> None:
-    """Run a rule's statements over facts that it matches, in order, some megabytes at a time."""
+def run_rule(cursor: psycopg.Cursor, rule: Rule, facts: Sequence[Fact], origin: str) -> list[Row]:
+    """Run a rule's statements over facts that it matches, in order, some megabytes at a time.
+
+    Gives what they return: rows of entities that they touched (projections/touched.py).
+    """
     rows = [row for fact in facts for row in rule.rows(fact, origin)]
+    returned: list[Row] = []
     for some in _slices(rows):
         columns = [list(column) for column in zip(*some, strict=True)]
         for number in range(len(rule.sql)):
             cursor.execute(rule.statement(number), columns, prepare=True)
+            if cursor.description:
+                returned += cursor.fetchall()
+    return returned
 
 
 def _slices(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

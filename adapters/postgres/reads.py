@@ -16,7 +16,8 @@ from psycopg.rows import TupleRow
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from adapters.outage import Outage
-from adapters.postgres import generations, projecting
+from adapters.pages import Pages
+from adapters.postgres import generations, projecting, touching
 from adapters.postgres.pools import CONNECT_TIMEOUT_S, Pool, make_pool
 from adapters.tasks import end
 from adapters.unavailable import Unavailable
@@ -75,16 +76,17 @@ class Reads:
     """The read side of a process. `running` keeps it current; outside of it nothing can be read.
 
     `beside` are the process's other pools: after a restart of the database their broken connections are replaced too.
+    `pages` are told what is touched, before anybody is told that it can be read.
     """
 
-    def __init__(self, dsn: str, beside: Sequence[Pool] = ()) -> None:
+    def __init__(self, dsn: str, beside: Sequence[Pool] = (), pages: Pages | None = None) -> None:
         self._dsn = dsn
         self._beside = beside
+        self._pages = Pages(0) if pages is None else pages
         self._pools: dict[int, Pool] = {}
         self._live: int | None = None
         self._projected: dict[int, int] = {}
         self._moved = asyncio.Event()
-        self._moves = 0
         self._draining: set[asyncio.Task[None]] = set()
         self._outage = Outage("PostgreSQL", "what needs it waits, or is answered 503; nothing is lost by that")
 
@@ -98,11 +100,6 @@ class Reads:
         """The log's last position, and its epoch."""
         row = (await self.view().execute(_HEAD, []))[0]
         return row[0], row[1]
-
-    @property
-    def stamp(self) -> tuple[int | None, int]:
-        """Another one whenever what is read may be other than before, as last heard; positions can come again."""
-        return self._live, self._moves
 
     def behind(self, position: int) -> int:
         """How many positions the live generation lacks of `position`, as last heard."""
@@ -144,11 +141,13 @@ class Reads:
                     # A database that crashed may have gone back by the last moments of projecting.
                     self._projected.clear()
                     await connection.execute(f"LISTEN {generations.CHANNEL}")
+                    await connection.execute(f"LISTEN {touching.CHANNEL}")
                     await connection.execute(f"LISTEN {projecting.CHANNEL}")
                     for pool in (*self._pools.values(), *self._beside):
                         await pool.check()
                     await self._refresh(connection)
                     self._outage.answered()
+                    self._pages.listening(True)
                     ready.set()
                     while True:
                         heard = pointed = False
@@ -162,13 +161,20 @@ class Reads:
                 self._outage.failed(error)
             except psycopg.Error as error:
                 _log.warning("the read models can't be followed: %s", error)
+            finally:
+                self._pages.listening(False)
             ready.set()
             await asyncio.sleep(RETRY_S)
 
     def _hear(self, note: psycopg.Notify) -> bool:
-        """Take in how far projecting has come; whether it was the pointer instead that moved."""
+        """Take in what was touched and how far projecting has come; whether it was the pointer instead that moved."""
         if note.channel == generations.CHANNEL:
             return True
+        if note.channel == touching.CHANNEL:
+            told = touching.heard(note.payload)
+            if told.generation == self._live:
+                self._pages.touch(told.entities)
+            return False
         n, _, position = note.payload.partition(":")
         self._advance(int(n), int(position))
         return False
@@ -181,14 +187,19 @@ class Reads:
         if n is not None:
             schema = sql.Identifier(generations.Generation(n, "", "").schema)
             found = await (await connection.execute(_CHECKPOINT.format(schema))).fetchone()
-            self._advance(n, found[0] if found else 0)
+            position = found[0] if found else 0
+            if position > self._projected.get(n, 0):
+                # What it touched to come there may not have been heard of.
+                self._pages.forget()
+            self._advance(n, position)
         before, self._live = self._live, n
+        if before != n:
+            self._pages.forget()
         if before is not None and before != n:
             self._drain(before)
 
     def _advance(self, n: int, position: int) -> None:
         self._projected[n] = max(position, self._projected.get(n, 0))
-        self._moves += 1
         self._moved.set()
         self._moved = asyncio.Event()
 

@@ -33,8 +33,7 @@ class TokenCache:
     async def find(self, token: str) -> Bearer | None:
         """Who holds `token`; None when it is not good. Raises Unavailable."""
         token_hash = hash_of(token)
-        if (known := self._known.get(token_hash)) is not None:
-            self._known.move_to_end(token_hash)
+        if (known := self._remembered(token_hash)) is not None:
             return known
         changes = self._changes
         bearer = await self._store.bearer(token_hash)
@@ -43,6 +42,16 @@ class TokenCache:
             if len(self._known) > TOKENS_MAX:
                 self._known.popitem(last=False)
         return bearer
+
+    def known(self, token: str) -> Bearer | None:
+        """Who holds `token`, where nobody has to be asked for it; None says nothing of whether it is good."""
+        return self._remembered(hash_of(token))
+
+    def _remembered(self, token_hash: bytes) -> Bearer | None:
+        known = self._known.get(token_hash)
+        if known is not None:
+            self._known.move_to_end(token_hash)
+        return known
 
     def __len__(self) -> int:
         """How many tokens are remembered."""

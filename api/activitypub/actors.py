@@ -1,6 +1,5 @@
 """GET of actors. Nobody is asked who they are: everybody may read what is here."""
 
-import msgspec
 from litestar import Response, get
 from litestar.params import FromPath
 
@@ -14,10 +13,12 @@ from adapters.activitypub.documents import (
 from adapters.config import host_of
 from api.activitypub.askers import FRESH, AnyRequest
 from api.activitypub.federation import Federation, TheFederation
-from api.activitypub.negotiation import VARY, answer, encoded, for_peers, led_to
+from api.activitypub.negotiation import VARY, answer, for_peers, led_to
 from api.activitypub.numbers import number_of
+from api.asked_again import making
 from api.errors import Gone, NotFound
 from projections.actor_documents import LocalActor, local_actor
+from projections.touched import account
 
 GONE = 410
 HEADERS = {"Cache-Control": FRESH, **VARY}
@@ -26,14 +27,10 @@ HEADERS = {"Cache-Control": FRESH, **VARY}
 @get("/ap/users/{account_id:str}")
 async def actor(account_id: FromPath[str], request: AnyRequest, federation: TheFederation) -> Response[bytes]:
     """A local account: the actor for peers, a redirect to the profile for people; a Tombstone of one that is gone."""
-    stamp, name, peers = federation.reads.stamp, ("actor", account_id), for_peers(request)
-    made = federation.kept.find(stamp, name) if peers else None
-    if made is not None:
-        return encoded(made, HEADERS)
     found = await _actor_row(federation, account_id)
     if found.deleted:
         return answer(tombstone_document(found.uri), HEADERS, GONE)
-    if not peers:
+    if not for_peers(request):
         return led_to(found.url)
     key = await federation.actor_keys.of_local(found.id)
     if key is None:
@@ -41,9 +38,8 @@ async def actor(account_id: FromPath[str], request: AnyRequest, federation: TheF
         raise NotFound
     settings = federation.settings
     document = actor_document(found, key.key_id, key.public_pem, origin=settings.origin, domain=settings.domain)
-    made = msgspec.json.encode(document)
-    federation.kept.keep(stamp, name, made)
-    return encoded(made, HEADERS)
+    making(request).all_of(account(found.id))
+    return answer(document, HEADERS)
 
 
 @get("/actor")

@@ -18,9 +18,11 @@ from adapters.activitypub.discovery import (
 )
 from adapters.config import host_of
 from api.activitypub.federation import Federation, TheFederation
+from api.asked_again import making
 from api.errors import BadRequest, Gone, NotFound
 from projections.actor_documents import LocalActor, local_actor, local_actor_named
 from projections.query import Query
+from projections.touched import account
 
 RESOURCE_CHARS_MAX = 2_048
 JRD = "application/jrd+json; charset=utf-8"
@@ -47,11 +49,6 @@ async def webfinger(request: Request[Any, Any, Any], federation: TheFederation) 
     if _is_instance(federation, resource):
         handle = f"{host_of(settings.domain)}@{settings.domain}"
         return _jrd(account_descriptor(handle, f"{settings.origin}/actor", f"{settings.origin}/", rels))
-    stamp, name = federation.reads.stamp, ("webfinger", resource)
-    # Relations may be anything, and would fill the memory with their names.
-    made = None if rels else federation.kept.find(stamp, name)
-    if made is not None:
-        return _encoded(made, JRD, THREE_DAYS)
     query = _account_meant(federation, resource)
     row = await federation.reads.view().row(query) if query is not None else None
     if row is None:
@@ -60,10 +57,8 @@ async def webfinger(request: Request[Any, Any, Any], federation: TheFederation) 
     if found.deleted:
         raise Gone
     handle = f"{found.username}@{settings.domain}"
-    made = msgspec.json.encode(account_descriptor(handle, found.uri, found.url, rels))
-    if not rels:
-        federation.kept.keep(stamp, name, made)
-    return _encoded(made, JRD, THREE_DAYS)
+    making(request).all_of(account(found.id))
+    return _jrd(account_descriptor(handle, found.uri, found.url, rels))
 
 
 @get("/.well-known/host-meta")
@@ -126,8 +121,4 @@ def _jrd(document: Document) -> Response[bytes]:
 
 
 def _json(document: Document, media_type: str, headers: dict[str, str]) -> Response[bytes]:
-    return _encoded(msgspec.json.encode(document), media_type, headers)
-
-
-def _encoded(document: bytes, media_type: str, headers: dict[str, str]) -> Response[bytes]:
-    return Response(document, media_type=media_type, headers=headers)
+    return Response(msgspec.json.encode(document), media_type=media_type, headers=headers)

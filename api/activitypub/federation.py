@@ -6,7 +6,6 @@ from typing import Protocol, TypeAlias
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from adapters.activitypub.kept import KeptDocuments
 from adapters.activitypub.remote_keys import RemoteKeys
 from adapters.config import Settings
 from adapters.postgres.actor_keys import ActorKeys
@@ -53,11 +52,6 @@ class Federation(Protocol):
     @property
     def reads(self) -> Reads:
         """The read models."""
-        ...
-
-    @property
-    def kept(self) -> KeptDocuments:
-        """Documents for anybody that were made already."""
         ...
 
     @property

@@ -22,11 +22,13 @@ from adapters.activitypub.documents import (
 from adapters.postgres.reads import View
 from api.activitypub.askers import AnyRequest, Asker, asker_of
 from api.activitypub.federation import TheFederation
-from api.activitypub.negotiation import answer, encoded, for_peers, led_to
+from api.activitypub.negotiation import answer, for_peers, led_to
 from api.activitypub.numbers import number_of
+from api.asked_again import making
 from api.errors import NotFound
 from api.pagination import page
 from projections.actor_documents import LocalStatus, Mentioned, answers_to, mentioned_by_each, served_status
+from projections.touched import account, status
 
 GONE = 410
 REPLIES_MAX = 40
@@ -38,11 +40,6 @@ async def note(
 ) -> Response[bytes]:
     """A post as a Note; its Tombstone with 410 once it is deleted; for people, the page. Of a boost the Announce."""
     asker = await asker_of(request, federation)
-    stamp, name = federation.reads.stamp, ("note", account_id, status_id)
-    shared = asker.account is None and for_peers(request)
-    made = federation.kept.find(stamp, name) if shared else None
-    if made is not None:
-        return encoded(made, asker.headers)
     view = federation.reads.view()
     found = await _visible(view, asker, account_id, status_id)
     if found.deleted:
@@ -52,10 +49,9 @@ async def note(
     if found.boosted is not None:
         return led_to(found.uri, asker.headers)
     (document,) = await notes_of(view, [found], federation.settings.domain)
-    made = msgspec.json.encode(document)
-    if shared:
-        federation.kept.keep(stamp, name, made)
-    return encoded(made, asker.headers)
+    if not asker.signed:
+        making(request).all_of(status(found.id), account(number_of(account_id)))
+    return answer(document, asker.headers)
 
 
 @get("/ap/users/{account_id:str}/statuses/{status_id:str}/activity")
@@ -120,8 +116,8 @@ async def activities_of(view: View, rows: Sequence[LocalStatus], domain: str) ->
 async def notes_of(view: View, rows: Sequence[LocalStatus], domain: str) -> list[Document]:
     """These posts as Notes, in that order."""
     mentioned: dict[int, list[Mentioned]] = {row.id: [] for row in rows}
-    for *columns, status in await view.rows(mentioned_by_each(list(mentioned))) if rows else ():
-        mentioned[status].append(Mentioned(*columns))
+    for *columns, number in await view.rows(mentioned_by_each(list(mentioned))) if rows else ():
+        mentioned[number].append(Mentioned(*columns))
     return [note_document(row, mentioned[row.id], domain) for row in rows]
 
 

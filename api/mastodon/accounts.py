@@ -7,6 +7,8 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.params import FromPath
 
+from adapters.pages import Making
+from api.asked_again import making
 from api.auth import AnyViewer, may_have
 from api.errors import NotFound
 from api.mastodon import entities
@@ -17,6 +19,10 @@ from api.server import Book, TheBook
 from domain.text import hashtag_key
 from projections import accounts, pins, timelines
 from projections.accounts import AccountRow
+from projections.touched import account, posts_of, seen_by
+
+# Looking at somebody from elsewhere has what they say asked for again, now and then.
+LOOKED_AT_S = 60.0
 
 
 class Handle(msgspec.Struct, frozen=True):
@@ -48,14 +54,18 @@ async def lookup(request: Request[Any, Any, Any], viewer: AnyViewer, server: The
 
 
 @get("/api/v1/accounts/{account_id:str}", opt=may_have("read:accounts"))
-async def show_account(account_id: FromPath[str], viewer: AnyViewer, server: TheBook) -> Response[bytes]:
+async def show_account(
+    request: Request[Any, Any, Any], account_id: FromPath[str], viewer: AnyViewer, server: TheBook
+) -> Response[bytes]:
     """One account."""
-    number = id_in(account_id)
+    number, page = id_in(account_id), making(request)
     headers = await current(server, viewer)
     row = await account_row(server, number)
     if row.domain is not None and viewer is not None:
         await server.resolver.refresh(row.uri)
-    (shown,) = await entities_of(server, [row])
+        page.life_s = LOOKED_AT_S
+    (shown,) = await entities_of(server, [row], page)
+    page.all = True
     return json(shown, headers)
 
 
@@ -70,6 +80,7 @@ async def account_statuses(
     number, asked = id_in(account_id), await params(request, StatusesAsked)
     await account_row(server, number)
     viewer_id = None if viewer is None else viewer.account
+    making(request).all_of(account(number), posts_of(number), *seen_by(viewer_id))
     if asked.pinned:
         return await answered(request, server, viewer, pins.pinned_by(number, viewer_id), next_when_full=True)
     listing = timelines.of_account(
@@ -91,8 +102,10 @@ async def account_row(server: Book, number: int) -> AccountRow:
     return AccountRow._make(found)
 
 
-async def entities_of(server: Book, rows: Sequence[AccountRow]) -> list[str]:
+async def entities_of(server: Book, rows: Sequence[AccountRow], page: Making | None = None) -> list[str]:
     """Accounts, in order; those that have moved with where they are now."""
+    if page is not None:
+        page.of(*(account(number) for row in rows for number in (row.id, row.moved_to) if number is not None))
     targets = [row.moved_to for row in rows if row.moved_to is not None]
     found: dict[int, str] = {}
     if targets:

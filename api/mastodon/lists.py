@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 from litestar import Request, Response
 
+from adapters.pages import Making
 from adapters.postgres.reads import View
+from api.asked_again import making
 from api.auth import Viewer
 from api.mastodon import entities
 from api.mastodon.reading import current, json
@@ -19,6 +21,7 @@ from projections import status_queries
 from projections.conversations import muted_among
 from projections.query import Query
 from projections.status_queries import COLUMNS, ID_MAX, Listing, Slice, StatusRow
+from projections.touched import EVERYBODYS_POSTS
 
 
 async def answered(
@@ -43,7 +46,8 @@ async def answered(
         last = None
     links = link(request, server.settings.origin, first=first, last=last)
     viewer_id = None if viewer is None else viewer.account
-    return json(entities.array(await shown(view, read.rows, viewer_id)), {**headers, **links})
+    body = entities.array(await shown(view, read.rows, viewer_id, making(request)))
+    return json(body, {**headers, **links})
 
 
 class Part(NamedTuple):
@@ -87,20 +91,29 @@ async def part_of(asked: Page, view: View, page: Callable[[Slice], Query], bound
     return Part(list(asked.newest_first(rows)), part, cut)
 
 
-async def shown(view: View, rows: Sequence[tuple[Any, ...]], viewer: int | None) -> list[str]:
+async def shown(
+    view: View, rows: Sequence[tuple[Any, ...]], viewer: int | None, page: Making | None = None
+) -> list[str]:
     """Rows that begin with a StatusRow as Statuses, what they boost with them: one more query if there is any."""
-    found = await told(view, rows, viewer)
+    found = await told(view, rows, viewer, page)
     boosted = {row.reblog_of for row in found if row.reblog_of is not None}
     posts: list[StatusRow] = []
     if boosted:
-        posts = await told(view, await view.rows(status_queries.statuses(boosted, viewer)), viewer)
+        posts = await told(view, await view.rows(status_queries.statuses(boosted, viewer)), viewer, page)
     return entities.statuses(found, {row.id: row for row in posts}, viewer)
 
 
-async def told(view: View, rows: Sequence[tuple[Any, ...]], viewer: int | None) -> list[StatusRow]:
+async def told(
+    view: View, rows: Sequence[tuple[Any, ...]], viewer: int | None, page: Making | None = None
+) -> list[StatusRow]:
     """The StatusRows that rows begin with, with what else the viewer is told: one more query if they mute threads."""
     found = [StatusRow._make(row[:COLUMNS]) for row in rows]
+    if page is not None:
+        page.tells(found, viewer)
     if viewer is None or not any(row.muted for row in found):
         return found
+    if page is not None:
+        # Any post may join two threads, of which one is muted.
+        page.of(EVERYBODYS_POSTS)
     muted = {row[0] for row in await view.rows(muted_among([row.id for row in found], viewer))}
     return [row._replace(muted=row.id in muted) for row in found]

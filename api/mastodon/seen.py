@@ -4,6 +4,7 @@ from typing import LiteralString, NamedTuple
 
 from litestar import Response
 
+from adapters.pages import Making
 from adapters.postgres.reads import View
 from api.auth import Viewer
 from api.errors import NotFound
@@ -25,22 +26,22 @@ class Seen(NamedTuple):
     headers: dict[str, str]
 
 
-async def seen(server: Book, viewer: Viewer | None, status_id: str) -> Seen:
+async def seen(server: Book, viewer: Viewer | None, status_id: str, page: Making | None = None) -> Seen:
     """The status that a path names. Raises NotFound, Unavailable."""
     number = id_in(status_id)
     headers = await current(server, viewer)
-    found = await one(server.reads.view(), viewer, number)
+    found = await one(server.reads.view(), viewer, number, page=page)
     if found is None:
         raise absent(headers)
     return found._replace(headers=headers)
 
 
-async def seen_post(server: Book, viewer: Viewer | None, status_id: str) -> Seen:
+async def seen_post(server: Book, viewer: Viewer | None, status_id: str, page: Making | None = None) -> Seen:
     """The same, but of a boost the post: who does something with a boost means that. Raises NotFound, Unavailable."""
-    found = await seen(server, viewer, status_id)
+    found = await seen(server, viewer, status_id, page)
     if found.row.reblog_of is None:
         return found
-    post = await one(server.reads.view(), viewer, found.row.reblog_of)
+    post = await one(server.reads.view(), viewer, found.row.reblog_of, page=page)
     if post is None:
         raise NotFound
     return post._replace(headers=found.headers)
@@ -70,22 +71,24 @@ async def standing_post(server: Book, viewer: Viewer, status_id: str) -> Seen:
     return found._replace(headers=headers)
 
 
-async def one(view: View, viewer: Viewer | None, number: int, visible: LiteralString = MAY_SEE) -> Seen | None:
+async def one(
+    view: View, viewer: Viewer | None, number: int, visible: LiteralString = MAY_SEE, page: Making | None = None
+) -> Seen | None:
     """The status with this id, if it is there and for the viewer to see, without waiting."""
     viewer_id = None if viewer is None else viewer.account
     found = await view.row(status_queries.status(number, viewer_id, visible))
     if found is None:
         return None
-    (row,) = await told(view, [found], viewer_id)
+    (row,) = await told(view, [found], viewer_id, page)
     uri, text = found[COLUMNS:]
     return Seen(row, uri, text, {})
 
 
-async def status_shown(server: Book, viewer: Viewer | None, found: Seen) -> Response[bytes]:
+async def status_shown(server: Book, viewer: Viewer | None, found: Seen, page: Making | None = None) -> Response[bytes]:
     """A status, with what it boosts."""
     if found.row.reblog_of is None:
         return json(entities.status(found.row, None if viewer is None else viewer.account), found.headers)
-    post = await one(server.reads.view(), viewer, found.row.reblog_of)
+    post = await one(server.reads.view(), viewer, found.row.reblog_of, page=page)
     if post is None:
         raise NotFound
     return json(entities.boost(found.row, post.row, None if viewer is None else viewer.account), found.headers)

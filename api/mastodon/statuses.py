@@ -6,6 +6,7 @@ import msgspec
 from litestar import Request, Response, delete, get, post, put
 from litestar.params import FromPath
 
+from api.asked_again import making
 from api.auth import AnyViewer, TheViewer, Viewer, may_have, needs
 from api.errors import NotFound, Unprocessable
 from api.mastodon import attaching, entities, publishing
@@ -84,9 +85,14 @@ async def show_several(request: Request[Any, Any, Any], viewer: AnyViewer, serve
 
 
 @get("/api/v1/statuses/{status_id:str}", opt=may_have("read:statuses"))
-async def show_status(status_id: FromPath[str], viewer: AnyViewer, server: TheBook) -> Response[bytes]:
+async def show_status(
+    request: Request[Any, Any, Any], status_id: FromPath[str], viewer: AnyViewer, server: TheBook
+) -> Response[bytes]:
     """One status, to whoever may see it."""
-    return await status_shown(server, viewer, await seen(server, viewer, status_id))
+    page = making(request)
+    answer = await status_shown(server, viewer, await seen(server, viewer, status_id, page), page)
+    page.all = True
+    return answer
 
 
 @put("/api/v1/statuses/{status_id:str}", opt=needs("write:statuses"))

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Request, Response, get, post
 from litestar.params import FromPath
 
+from adapters.pages import Making
 from adapters.postgres.reads import View
+from api.asked_again import making
 from api.auth import AnyViewer, TheViewer, Viewer, may_have, needs
 from api.mastodon import entities
 from api.mastodon.lists import told
@@ -21,6 +23,7 @@ from domain import conversation as conversations
 from domain.conversation import MuteConversation, UnmuteConversation
 from projections import status_queries, threads
 from projections.threads import WALKED_MAX
+from projections.touched import status
 from projections.visibility import SHOWN
 
 # Mastodon's limits for who is not logged in.
@@ -32,20 +35,27 @@ Children = Mapping[int, Sequence[int]]
 
 
 @get("/api/v1/statuses/{status_id:str}/context", opt=may_have("read:statuses"))
-async def context(status_id: FromPath[str], viewer: AnyViewer, server: TheBook) -> Response[bytes]:
+async def context(
+    request: Request[Any, Any, Any], status_id: FromPath[str], viewer: AnyViewer, server: TheBook
+) -> Response[bytes]:
     """What it answers, the root first, and what answers it, each answer followed by its own.
 
     What is not for the viewer, or not wanted by them, is left out; what answers that is not.
     """
-    found = await seen_post(server, viewer, status_id)
+    page = making(request)
+    found = await seen_post(server, viewer, status_id, page)
     view, number = server.reads.view(), found.row.id
     limits = (WALKED_MAX, WALKED_MAX, WALKED_MAX) if viewer else (ANCESTORS_MAX, DESCENDANTS_MAX, DEPTH_MAX)
-    ancestors = list(reversed(_chain(number, await view.rows(threads.above(number)))[1 : limits[0] + 1]))
+    over = await view.rows(threads.above(number))
+    ancestors = list(reversed(_chain(number, over)[1 : limits[0] + 1]))
     rows = await view.rows(threads.below(number))
     descendants = in_order(number, _children(rows), limits[2])[: limits[1]]
     descendants = promoted(number, found.row.account, descendants, {one: (to, by) for one, to, by in rows})
-    shown = await _visible(view, viewer, [*ancestors, *descendants])
+    shown = await _visible(view, viewer, [*ancestors, *descendants], page)
     parts = [b",".join(shown[one] for one in some if one in shown) for some in (ancestors, descendants)]
+    # What is not shown holds the thread together, too, and an answer touches what it answers.
+    page.of(*(status(row[0]) for row in (*over, *rows)))
+    page.all = True
     return json(b'{"ancestors":[%b],"descendants":[%b]}' % (parts[0], parts[1]), found.headers)
 
 
@@ -138,13 +148,13 @@ def _children(rows: Sequence[tuple[Any, ...]]) -> Children:
     return children
 
 
-async def _visible(view: View, viewer: Viewer | None, numbers: Sequence[int]) -> dict[int, bytes]:
+async def _visible(view: View, viewer: Viewer | None, numbers: Sequence[int], page: Making) -> dict[int, bytes]:
     """Those that are shown to the viewer, as Statuses."""
     if not numbers:
         return {}
     viewer_id = None if viewer is None else viewer.account
     query = status_queries.statuses(numbers, viewer_id, SHOWN)
-    rows = await told(view, await view.rows(query), viewer_id)
+    rows = await told(view, await view.rows(query), viewer_id, page)
     return {row.id: entities.status(row, viewer_id).encode() for row in rows}
 
 

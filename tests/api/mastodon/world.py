@@ -15,8 +15,7 @@ from adapters.postgres.oauth import App, hash_of
 from adapters.postgres.users import User
 from adapters.postgres.writer import GroupWriter, NewEvent
 from adapters.wiring import Server
-from api.app import create_routes
-from api.cors import Edge
+from api.app import create_app
 from domain import account as accounts
 from domain import block as blocks
 from domain.account import ChangeProfile, Profile, RegisterAccount
@@ -36,6 +35,12 @@ class Person:
         self.number = number
         self.name = name
         self._client = client
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        """The header that says who asks; none for anybody."""
+        header = self._client.headers.get("authorization")
+        return {} if header is None else {"Authorization": header}
 
     async def ask(self, method: str, path: str, status: int = 200, **how: Any) -> Any:
         """The JSON of an answer that must have this status."""
@@ -79,7 +84,7 @@ class World:
     def __init__(self, server: Server, settings: Settings) -> None:
         self.server = server
         self.settings = settings
-        self.app: Any = Edge(create_routes(server))
+        self.app: Any = create_app(server)
         self._clients: list[httpx.AsyncClient] = []
         self._app_id: int | None = None
 

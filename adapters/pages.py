@@ -77,7 +77,7 @@ class Page:
 class Pages:
     """Pages by key, at most `bytes_max` of memory, the least recently asked for forgotten first. With 0 there are none.
 
-    One a process, of its event loop alone. `asked` and `found` count how often there was one.
+    One a process, of its event loop alone. `asked` and `found` count requests and those of them that got one.
     """
 
     def __init__(self, bytes_max: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -101,7 +101,6 @@ class Pages:
 
     def find(self, key: Hashable) -> Page | None:
         """The page under this key, if it is still true."""
-        self.asked += 1
         page = self._held.get(key)
         if page is None:
             return None
@@ -109,7 +108,13 @@ class Pages:
             self._drop(key)
             return None
         self._held.move_to_end(key)
-        self.found += 1
+        return page
+
+    def answer(self, key: Hashable) -> Page | None:
+        """The same for a request, and counted."""
+        page = self.find(key)
+        self.asked += 1
+        self.found += page is not None
         return page
 
     def keep(

@@ -73,11 +73,11 @@ class AskedAgain:
 
     def _kept(self, asked: Asked) -> Page | None:
         if asked.token is None:
-            return self._server.pages.find((asked.name, None))
+            return self._server.pages.answer((asked.name, None))
         bearer = self._server.tokens.known(asked.token)
         if bearer is None or not self._server.reads_what_it_wrote(bearer.id):
             return None
-        return self._server.pages.find((asked.name, _who(bearer)))
+        return self._server.pages.answer((asked.name, _who(bearer)))
 
 
 class _Keeping:

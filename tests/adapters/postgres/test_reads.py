@@ -1,15 +1,17 @@
 """The read side of a process outlives its connections, and follows progress and pointer whatever happens."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
-from adapters.postgres import generations
+from adapters.pages import Pages
+from adapters.postgres import generations, touching
 from adapters.postgres.generations import Generation
 from adapters.postgres.reads import Pool, Reads
+from adapters.postgres.touching import Touched
 from tests.database import APP_ROLE, Database
 
 pytestmark = pytest.mark.anyio
@@ -98,3 +100,83 @@ async def test_progress_that_a_crash_took_back_is_not_believed(
     async with asyncio.timeout(PATIENCE_S):
         while reads.behind(9) != 2:
             await reads.caught_up(10**9, 0.05)
+
+
+@pytest.fixture
+async def pages(database: Database, live: Generation) -> AsyncIterator[Pages]:
+    """Pages that are told what is touched."""
+    kept = Pages(1_000_000)
+    async with Reads(database.app, pages=kept).running():
+        yield kept
+
+
+def keep(pages: Pages, entity: int) -> None:
+    made = pages.begin()
+    made.all_of(entity)
+    pages.keep(entity, made, (), b"page")
+
+
+def tell(database: Database, channel: str, *payloads: str) -> None:
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        for payload in payloads:
+            owner.execute("SELECT pg_notify(%s, %s)", [channel, payload])
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Return when it holds: it depends on a connection of which nothing else can be asked."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110 - what is waited for is another process
+            await asyncio.sleep(0.01)
+
+
+def touching_one(entity: int, generation: Generation) -> str:
+    touched = Touched()
+    touched.add([[entity]])
+    (message,) = touched.messages(generation.n)
+    return message
+
+
+async def test_pages_are_dropped_as_what_they_are_made_from_is_touched_in_the_live_generation(
+    pages: Pages, database: Database, live: Generation
+) -> None:
+    keep(pages, 1)
+    keep(pages, 2)
+    other = Generation(live.n + 1, "", "")
+    payloads = [f"{other.n}:*", touching_one(2, other), touching_one(1, live)]
+    await asyncio.to_thread(tell, database, touching.CHANNEL, *payloads)
+    await until(lambda: pages.find(1) is None)
+    assert pages.find(2) is not None
+
+
+async def test_no_page_outlives_the_connection_that_tells_what_is_touched(pages: Pages, database: Database) -> None:
+    keep(pages, 1)
+    await asyncio.to_thread(cut_everything, database)
+    await until(lambda: pages.find(1) is None)
+
+    def kept_again() -> bool:
+        keep(pages, 1)
+        return pages.find(1) is not None
+
+    await until(kept_again)
+
+
+async def test_no_page_outlives_its_generation(pages: Pages, database: Database) -> None:
+    keep(pages, 1)
+    made = pages.begin()
+    made.all_of(2)
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        generations.switch(owner, generations.create(owner, APP_ROLE))
+    await until(lambda: pages.find(1) is None)
+    pages.keep(2, made, (), b"a page of rows of the generation before")
+    assert pages.find(2) is None
+
+
+async def test_no_page_outlives_progress_of_which_nobody_told_what_it_touched(
+    pages: Pages, database: Database, live: Generation
+) -> None:
+    keep(pages, 1)
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        owner.execute(f"UPDATE {live.schema}.checkpoint SET notification_id = 5".encode())
+    # Whoever asks for the pointer again sees progress, too.
+    await asyncio.to_thread(tell, database, generations.CHANNEL, str(live.n))
+    await until(lambda: pages.find(1) is None)

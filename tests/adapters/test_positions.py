@@ -1,0 +1,86 @@
+"""What a token wrote through one process, every process knows, without asking for it at each read."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+
+import pytest
+import redis
+
+from adapters.embedded.valkey import EmbeddedValkey
+from adapters.positions import Positions
+from adapters.tasks import end
+
+pytestmark = pytest.mark.anyio
+PATIENCE_S = 10
+EPOCH, OTHER_EPOCH = "epoch", "another"
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110 - what is waited for is another process
+            await asyncio.sleep(0.01)
+
+
+async def knows(positions: Positions, token: int) -> None:
+    """Return when a process remembers what it asked for."""
+    async with asyncio.timeout(PATIENCE_S):
+        while positions.known(token, EPOCH) is None:
+            await positions.last_of(token, EPOCH)
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def processes(valkey_server: EmbeddedValkey) -> AsyncIterator[list[Positions]]:
+    """Two of them, on one Valkey."""
+    with redis.Redis.from_url(valkey_server.url) as client:
+        client.flushall()
+    made = [Positions(valkey_server.url), Positions(valkey_server.url)]
+    listening = [asyncio.create_task(one.keep_current()) for one in made]
+    async with AsyncExitStack() as stack:
+        for one in made:
+            stack.push_async_callback(one.aclose)
+        stack.push_async_callback(end, *listening)
+        yield made
+
+
+async def test_who_never_wrote_is_asked_after_once(processes: list[Positions], valkey_server: EmbeddedValkey) -> None:
+    here, _ = processes
+    assert here.known(1, EPOCH) is None
+    await knows(here, 1)
+    assert here.known(1, EPOCH) == 0
+    assert here.known(2, EPOCH) is None
+
+
+async def test_a_write_through_another_process_is_heard_of(processes: list[Positions]) -> None:
+    here, there = processes
+    await knows(here, 1)
+    await knows(there, 1)
+    await there.remember(1, EPOCH, 7)
+    assert there.known(1, EPOCH) == 7
+    await until(lambda: here.known(1, EPOCH) == 7)
+    await there.remember(1, OTHER_EPOCH, 9)
+    await until(lambda: here.known(1, OTHER_EPOCH) == 9)
+    assert here.known(1, EPOCH) == 7
+
+
+async def test_nothing_is_known_once_the_channel_is_lost(
+    processes: list[Positions], valkey_server: EmbeddedValkey
+) -> None:
+    here, there = processes
+    await knows(here, 1)
+    with redis.Redis.from_url(valkey_server.url) as client:
+        client.client_kill_filter(_type="pubsub")
+    await until(lambda: here.known(1, EPOCH) is None)
+    await there.remember(1, EPOCH, 7)
+    assert await here.last_of(1, EPOCH) == 7
+    await knows(here, 1)
+    assert here.known(1, EPOCH) == 7
+
+
+async def test_without_redis_nobody_knows(tmp_path_factory: pytest.TempPathFactory) -> None:
+    nowhere = Positions(f"unix://{tmp_path_factory.mktemp('none')}/valkey.sock")
+    await nowhere.remember(1, EPOCH, 7)
+    assert nowhere.known(1, EPOCH) is None
+    assert await nowhere.last_of(1, EPOCH) is None
+    await nowhere.aclose()

@@ -12,7 +12,10 @@ from bench.report import run_all, table
 from bench.services import BenchError
 
 # In the order of the report.
-BENCHES = ("append", "inbox", "timelines", "posting", "deliveries", "fanout", "homes", "replay", "memory")
+BENCHES = (
+    *("append", "inbox", "timelines", "documents", "posting", "deliveries"),
+    *("fanout", "homes", "replay", "memory"),
+)
 
 
 def main() -> None:

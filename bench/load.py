@@ -161,13 +161,18 @@ async def gets(port: int, path: str, token: str | None, connections: int, second
     """
     if shutil.which("wrk"):
         return await asyncio.to_thread(_wrk, port, path, token, connections, seconds)
-    return await driven(port, repeat(get(port, path, token)), connections, seconds)
+    return await gets_of(port, get(port, path, token), connections, seconds)
 
 
 async def fresh_gets(port: int, path: str, token: str | None, connections: int, seconds: float) -> tuple[float, float]:
     """The same, no two alike: each has a parameter that means nothing, so that no page is there already."""
     requests = (get(port, f"{path}?fresh={number}", token) for number in count(time.time_ns()))
     return await driven(port, requests, connections, seconds)
+
+
+async def gets_of(port: int, request: bytes, connections: int, seconds: float) -> tuple[float, float]:
+    """One request again and again: how often a second, and the 99th percentile in seconds. Raises BenchError."""
+    return await driven(port, repeat(request), connections, seconds)
 
 
 async def driven(port: int, requests: Iterator[bytes], connections: int, seconds: float) -> tuple[float, float]:

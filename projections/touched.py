@@ -34,8 +34,8 @@ _BITS = 63
 class Kind(IntEnum):
     """What of an id: a status as it is told, an account as it is told, the list of what an account posts, a viewer.
 
-    A viewer is all that one account sees otherwise than others do: whom it follows, blocks and mutes, who blocks it,
-    what it likes, keeps, passed on and pinned, which threads it mutes.
+    A viewer is what one account sees otherwise than others do without the status itself changing: whom it follows,
+    blocks and mutes, who blocks it, what it keeps and pinned, which threads it mutes.
     """
 
     STATUS = 0
@@ -94,8 +94,7 @@ def _pair_of_block(event: Any) -> Iterable[int]:
 
 
 def _boost(event: PostBoosted | PostUnboosted) -> Iterable[int]:
-    who = event.account
-    return status(event.boost), status(event.post), account(who), posts_of(who), viewer(who)
+    return status(event.boost), status(event.post), account(event.account), posts_of(event.account)
 
 
 def _post(event: PostPublished | PostEdited | PostDeleted) -> Iterable[int]:
@@ -107,7 +106,7 @@ def _pin(event: PostPinned | PostUnpinned) -> Iterable[int]:
 
 
 def _favourite(event: PostFavourited | PostUnfavourited) -> Iterable[int]:
-    return status(event.post), viewer(event.account)
+    return (status(event.post),)
 
 
 def _own(event: Any) -> Iterable[int]:

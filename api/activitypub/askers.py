@@ -31,6 +31,7 @@ from adapters.activitypub.signatures import (
 from adapters.activitypub.urls import without_fragment
 from api.activitypub.federation import Federation
 from projections.actor_documents import remote_account
+from projections.touched import account
 
 KEY_WAIT_S_MAX: Final = 5.0
 VARY: Final = "Accept, Signature"
@@ -93,8 +94,21 @@ async def asker_of(request: AnyRequest, federation: Federation) -> Asker:
         return Asker(signed=True, unproven="The key did not come in time.")
     except _Unknown:
         return Asker(signed=True, unproven="Nobody is known by that key.")
-    row = await federation.reads.view().row(remote_account([verified.signer]))
-    return Asker(account=row[0] if row else None, signed=True)
+    return Asker(account=await _account_of(verified.signer, federation), signed=True)
+
+
+async def _account_of(actor: str, federation: Federation) -> int | None:
+    """The account of a remote actor; kept like a page, since whoever asks for one document asks for more."""
+    kept = federation.pages.find(("account of", actor))
+    if kept is not None:
+        return int(kept.body)
+    made = federation.pages.begin()
+    row = await federation.reads.view().row(remote_account([actor]))
+    if row is None:
+        return None
+    made.all_of(account(row[0]))
+    federation.pages.keep(("account of", actor), made, (), str(row[0]).encode())
+    return row[0]
 
 
 async def _proven(checked: CheckedRequest, federation: Federation) -> VerifiedRequest:

@@ -8,6 +8,7 @@ from litestar.params import SkipValidation
 
 from adapters.activitypub.remote_keys import RemoteKeys
 from adapters.config import Settings
+from adapters.pages import Pages
 from adapters.postgres.actor_keys import ActorKeys
 from adapters.postgres.host_life import HostLife
 from adapters.postgres.reads import Reads
@@ -52,6 +53,11 @@ class Federation(Protocol):
     @property
     def reads(self) -> Reads:
         """The read models."""
+        ...
+
+    @property
+    def pages(self) -> Pages:
+        """Answers that were made already."""
         ...
 
     @property

@@ -22,13 +22,13 @@ from adapters.activitypub.documents import (
 from adapters.postgres.reads import View
 from api.activitypub.askers import AnyRequest, Asker, asker_of
 from api.activitypub.federation import TheFederation
-from api.activitypub.negotiation import answer, for_peers, led_to
+from api.activitypub.negotiation import answer, encoded, for_peers, led_to
 from api.activitypub.numbers import number_of
 from api.asked_again import making
 from api.errors import NotFound
 from api.pagination import page
 from projections.actor_documents import LocalStatus, Mentioned, answers_to, mentioned_by_each, served_status
-from projections.touched import account, status
+from projections.touched import account, seen_by, status
 
 GONE = 410
 REPLIES_MAX = 40
@@ -40,18 +40,27 @@ async def note(
 ) -> Response[bytes]:
     """A post as a Note; its Tombstone with 410 once it is deleted; for people, the page. Of a boost the Announce."""
     asker = await asker_of(request, federation)
-    view = federation.reads.view()
+    name, peers = ("note", account_id, status_id, asker.account), for_peers(request)
+    kept = federation.pages.find(name) if peers else None
+    if kept is not None:
+        return encoded(kept.body, asker.headers)
+    made, view = federation.pages.begin(), federation.reads.view()
     found = await _visible(view, asker, account_id, status_id)
     if found.deleted:
         return answer(tombstone_document(found.uri), asker.headers, GONE)
-    if not for_peers(request):
+    if not peers:
         return led_to(_page_of(found), asker.headers)
     if found.boosted is not None:
         return led_to(found.uri, asker.headers)
     (document,) = await notes_of(view, [found], federation.settings.domain)
-    if not asker.signed:
-        making(request).all_of(status(found.id), account(number_of(account_id)))
-    return answer(document, asker.headers)
+    body, author = msgspec.json.encode(document), account(number_of(account_id))
+    if asker.signed:
+        # Who asks has to be found out each time, and so before there is a page for them.
+        made.all_of(status(found.id), author, *seen_by(asker.account))
+        federation.pages.keep(name, made, (), body)
+    else:
+        making(request).all_of(status(found.id), author)
+    return encoded(body, asker.headers)
 
 
 @get("/ap/users/{account_id:str}/statuses/{status_id:str}/activity")

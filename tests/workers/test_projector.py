@@ -10,11 +10,12 @@ import pytest
 
 from adapters.codec import Codec
 from adapters.config import Settings, SettingsError
-from adapters.postgres import generations, projecting
+from adapters.postgres import generations, projecting, touching
 from adapters.postgres.event_log import new_events
 from adapters.postgres.generations import Generation
 from adapters.postgres.writer import GroupWriter
 from domain.account import KeyAdded
+from projections.touched import account
 from tests.database import APP_ROLE, MASTER_KEY, Database
 from workers.projector import follow
 
@@ -58,6 +59,18 @@ def wait_until_projected(database: Database, generation: Generation, position: i
 def test_what_is_appended_is_projected(settings: Settings, database: Database) -> None:
     with followed(settings):
         wait_until_projected(database, Generation(1, "", ""), append(settings, 1))
+
+
+def test_what_was_touched_is_told_before_how_far_it_has_come(settings: Settings, database: Database) -> None:
+    with followed(settings), psycopg.connect(database.app, autocommit=True) as connection:
+        wait_until_projected(database, Generation(1, "", ""), append(settings, 1))
+        connection.execute(f"LISTEN {projecting.CHANNEL}")
+        connection.execute(f"LISTEN {touching.CHANNEL}")
+        position = append(settings, 2)
+        told, passed = connection.notifies(timeout=TIMEOUT_S, stop_after=2)
+        assert (told.channel, passed.channel) == (touching.CHANNEL, projecting.CHANNEL)
+        assert passed.payload == f"1:{position}"
+        assert touching.heard(told.payload) == touching.Told(1, (account(2),))
 
 
 def test_a_projector_whose_tables_are_dropped_takes_up_the_live_ones(settings: Settings, database: Database) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.adapters.interpreter.peers import actor, fetched
+from tests.adapters.interpreter.peers import actor, answer, create, fetched, received
 from tests.api.mastodon.world import ORIGIN, Person, World
 
 pytestmark = pytest.mark.anyio
@@ -60,6 +60,39 @@ async def test_what_is_asked_for_again_comes_from_memory_until_it_changes(world:
     assert not await kept(world, alice, HOME)
     assert (await alice.get(HOME))[0]["favourites_count"] == 1
     assert await kept(world, alice, paths[2])
+
+
+async def test_a_boost_by_somebody_of_whom_nothing_shows_yet_comes_into_a_kept_home(world: World) -> None:
+    alice, bob, carol = await world.person("alice"), await world.person("bob"), await world.person("carol")
+    await ready(world)
+    await alice.follow(bob)
+    own, other = (await alice.post("Mine"))["id"], (await carol.post("Hers"))["id"]
+    await world.settled()
+    assert await alice.home() == [own]
+    boost = (await bob.ask("POST", f"/api/v1/statuses/{other}/reblog"))["id"]
+    await world.settled()
+    assert await alice.home() == [boost, own]
+    await bob.ask("POST", f"/api/v1/statuses/{other}/unreblog")
+    await world.settled()
+    assert await alice.home() == [own]
+
+
+async def test_an_answer_comes_into_a_kept_home_when_what_it_answers_arrives(world: World) -> None:
+    alice = await world.person("alice")
+    await ready(world)
+    ann, name = "https://far.test/u/ann", "ann@far.test"
+    await world.hear(fetched(ann, actor(ann)))
+    number = (await alice.get("/api/v1/accounts/lookup", acct=name))["id"]
+    await alice.ask("POST", f"/api/v1/accounts/{number}/follow")
+    await world.settled()
+    rows = await world.server.reads.view().execute("SELECT request FROM follows", [])
+    await world.hear(received(ann, answer("Accept", ann, rows[0][0])))
+    above, below = f"{ann}/1", f"{ann}/2"
+    await world.hear(received(ann, create(below, ann, inReplyTo=above)))
+    assert await alice.home() == []
+    assert len(await alice.get(PUBLIC)) == 0
+    await world.hear(received(ann, create(above, ann)))
+    assert len(await alice.home()) == len(await alice.get(PUBLIC)) == 2
 
 
 async def test_documents_for_peers_come_from_memory_signed_or_not(world: World) -> None:

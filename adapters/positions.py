@@ -7,7 +7,7 @@ of the tokens that it has asked Redis about once, for as long as it hears what i
 import asyncio
 import logging
 from collections import OrderedDict
-from typing import Any, Final
+from typing import Final, cast
 
 import redis.asyncio as redis
 from redis.asyncio.client import PubSub
@@ -101,7 +101,7 @@ class Positions:
         """Raises RedisError when there is nothing more to hear."""
         asked = False
         while True:
-            message: Any = await channel.get_message(timeout=SILENCE_S_MAX)  # pyright: ignore[reportUnknownMemberType]
+            message = cast("dict[str, str] | None", await channel.get_message(timeout=SILENCE_S_MAX))  # pyright: ignore[reportUnknownMemberType]
             if message is None and asked:
                 raise ConnectionBroke("Redis is silent")
             asked = message is None

@@ -9,6 +9,7 @@ import redis
 
 from adapters.embedded.valkey import EmbeddedValkey
 from adapters.positions import Positions
+from adapters.redis_link import RedisLink
 from adapters.tasks import end
 
 pytestmark = pytest.mark.anyio
@@ -35,10 +36,11 @@ async def processes(valkey_server: EmbeddedValkey) -> AsyncIterator[list[Positio
     """Two of them, on one Valkey."""
     with redis.Redis.from_url(valkey_server.url) as client:
         client.flushall()
-    made = [Positions(valkey_server.url), Positions(valkey_server.url)]
+    links = [RedisLink(valkey_server.url), RedisLink(valkey_server.url)]
+    made = [Positions(link, valkey_server.url) for link in links]
     listening = [asyncio.create_task(one.keep_current()) for one in made]
     async with AsyncExitStack() as stack:
-        for one in made:
+        for one in (*links, *made):
             stack.push_async_callback(one.aclose)
         stack.push_async_callback(end, *listening)
         yield made
@@ -79,8 +81,11 @@ async def test_nothing_is_known_once_the_channel_is_lost(
 
 
 async def test_without_redis_nobody_knows(tmp_path_factory: pytest.TempPathFactory) -> None:
-    nowhere = Positions(f"unix://{tmp_path_factory.mktemp('none')}/valkey.sock")
+    url = f"unix://{tmp_path_factory.mktemp('none')}/valkey.sock"
+    link = RedisLink(url)
+    nowhere = Positions(link, url)
     await nowhere.remember(1, EPOCH, 7)
     assert nowhere.known(1, EPOCH) is None
     assert await nowhere.last_of(1, EPOCH) is None
     await nowhere.aclose()
+    await link.aclose()

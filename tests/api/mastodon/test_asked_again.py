@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Callable
 
+import httpx
 import pytest
 
+from api.app import create_app
 from tests.adapters.interpreter.peers import actor, answer, create, fetched, received
 from tests.api.mastodon.world import ORIGIN, Person, World
 
@@ -233,3 +235,15 @@ async def test_a_request_with_a_body_gets_what_it_asks_for(world: World) -> None
     assert len(await alice.get(PUBLIC)) == 3
     assert await alice.ask("GET", PUBLIC, json={"remote": True}) == []
     assert len(await alice.get(PUBLIC)) == 3
+
+
+async def test_an_answer_from_memory_counts_for_the_route_that_made_it(world: World) -> None:
+    await world.settled()
+    routes: list[tuple[str, str, int]] = []
+    app = create_app(world.server, [lambda method, route, status, *_: routes.append((method, route, status))])
+    transport = httpx.ASGITransport(app)  # pyright: ignore[reportArgumentType]
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
+        for _ in range(2):
+            assert (await client.get(PUBLIC)).status_code == 200
+    assert world.server.pages.found == 1
+    assert routes == [("GET", PUBLIC, 200)] * 2

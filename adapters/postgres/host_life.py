@@ -8,12 +8,12 @@ from typing import Final
 from adapters.postgres.outbox import ALIVE, CHANNEL, authority_of
 from adapters.postgres.short_statements import Pool, ShortStatements
 
-ASK_EVERY: Final = timedelta(minutes=1)
+ASK_EVERY: Final = timedelta(seconds=10)
 HOSTS_MAX: Final = 10_000
 
 
 class HostLife:
-    """Looks a host up at most once a minute, so that a busy one costs nothing."""
+    """Looks a host up at most every ten seconds, so that a busy one costs nothing."""
 
     def __init__(self, pool: Pool, now: Callable[[], datetime]) -> None:
         self._sql = ShortStatements(pool)

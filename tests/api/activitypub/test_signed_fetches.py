@@ -193,6 +193,18 @@ def test_one_signers_answer_is_in_no_cache_that_another_reads(instance: LiveInst
         assert (answer.headers["cache-control"], answer.headers["vary"]) == ("private, no-store", "Accept, Signature")
 
 
+def test_what_a_follower_is_given_from_memory_is_given_to_nobody_else(
+    instance: LiveInstance, follower: Peer, acquaintance: Peer, stranger: Peer
+) -> None:
+    uri = posted(instance, "For followers", visibility="private")["uri"]
+    unproven = {**follower.signed_get(uri), "Date": "Tue, 18 Aug 2026 12:00:00 GMT"}
+    for _ in range(3):
+        assert follower.get(uri).json()["id"] == uri
+        assert {asker.get(uri).status_code for asker in (acquaintance, stranger)} == {404}
+        assert httpx.get(uri, headers=AS_PEER).status_code == 404
+        assert httpx.get(uri, headers=unproven).status_code == 404
+
+
 def test_who_unfollows_sees_no_more_of_it(instance: LiveInstance, account: Any) -> None:
     with running_peer("una") as peer:
         known(instance, peer)

@@ -79,6 +79,35 @@ async def test_a_boost_by_somebody_of_whom_nothing_shows_yet_comes_into_a_kept_h
     assert await alice.home() == [own]
 
 
+async def test_whoever_is_followed_from_now_on_comes_into_a_kept_home(world: World) -> None:
+    alice, carol = await world.person("alice"), await world.person("carol")
+    await ready(world)
+    own = (await alice.post("Mine"))["id"]
+    await world.settled()
+    assert await alice.home() == [own]
+    await alice.follow(carol)
+    await world.settled()
+    assert await alice.home() == [own]
+    hers = (await carol.post("Hers"))["id"]
+    await world.settled()
+    assert await alice.home() == [hers, own]
+
+
+async def test_an_answer_whose_kept_page_names_what_it_answers_does_so_until_that_is_deleted(world: World) -> None:
+    alice, bob = await world.person("alice"), await world.person("bob")
+    await ready(world)
+    above = (await alice.post("Above"))["id"]
+    await world.settled()
+    below = (await bob.post("Below", in_reply_to_id=above))["id"]
+    await world.settled()
+    path = f"/api/v1/statuses/{below}"
+    assert (await bob.get(path))["in_reply_to_id"] == above
+    assert await kept(world, bob, path)
+    await alice.ask("DELETE", f"/api/v1/statuses/{above}")
+    await world.settled()
+    assert (await bob.get(path))["in_reply_to_id"] is None
+
+
 async def test_an_answer_comes_into_a_kept_home_when_what_it_answers_arrives(world: World) -> None:
     alice = await world.person("alice")
     await ready(world)

@@ -20,6 +20,7 @@ from adapters.pacing import Pace
 from adapters.postgres import generations
 from adapters.postgres.generations import Generation
 from adapters.postgres.tailing import Tail
+from adapters.replaying_part import make_part
 from projections.catalogue import KEYS
 
 CONNECT_TIMEOUT_S = 10
@@ -136,6 +137,18 @@ class Replay:
         self._advancing = Advancing(self._settings, self._owner, self._tail, made, self._pace)
         return Begun(made, self._advancing.position(), generations.made_at(self._owner, made))
 
+    def begin_part(self, tables: frozenset[str], progress: Progress) -> None:
+        """Make these tables of the live generation's facts beside it, with copies of all others.
+
+        What earlier replays left is dropped. Raises Untold when an event can't be read any more.
+        """
+        made = self.begin(anew=True).generation
+        # What projects from here on begins where the part ends.
+        self._running().close()
+        with connect(self._settings) as connection:
+            make_part(connection, self._settings, self.old, made, tables, progress)
+        self._advancing = Advancing(self._settings, self._owner, self._tail, made, self._pace)
+
     def build(self, progress: Progress) -> None:
         """Project up to where the live generation is."""
         self._running().up_to(self.old, progress)
@@ -206,7 +219,7 @@ class Replay:
         """
         if not within(PREDECESSOR_TIMEOUT_S, lambda: not generations.in_use(self._owner, left)):
             raise ReplayError(f"Generation {left.n} is still being written to: try again in a moment.")
-        if not generations.is_whole(self._owner, left):
+        if not generations.is_whole(self._owner, left) or generations.is_part(self._owner, left):
             return False
         return generations.position_of(self._owner, left) <= generations.position_of(self._owner, self.old)
 

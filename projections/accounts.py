@@ -194,6 +194,11 @@ PROJECTION = Projection(
             },
         ),
     },
+    own={
+        "accounts": "id = %(account)s",
+        "account_revisions": "account = %(account)s",
+        "account_counts": "account = %(account)s",
+    },
 )
 
 

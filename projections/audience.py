@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from typing import LiteralString
 
 from domain.post import PostEdited, PostPublished
+from projections.because import at
 from projections.fact import Fact
+from projections.own import OF_STATUSES
 from projections.rule import Projection, Row, on
 
 TABLES = """
@@ -23,6 +25,8 @@ CREATE TABLE audience (
     ordinal   int,
     PRIMARY KEY (status, account)
 );
+-- What mentions one of ours: their ids lack domain.ids.REMOTE_BIT.
+CREATE INDEX audience_mentioning ON audience (account) WHERE mentioned IS NOT NULL AND account & 32768 = 0;
 """
 
 _NAMED = "position bigint, n int, status bigint, uri text, ordinal int"
@@ -89,4 +93,17 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("audience", TABLES, {"audience": "status, account"}, RULES)
+PROJECTION = Projection(
+    "audience",
+    TABLES,
+    {"audience": "status, account"},
+    RULES,
+    {
+        "audience": at(
+            "since",
+            mentioned="SELECT d.mentioned >> 20",
+            ordinal="SELECT s.revision FROM statuses s WHERE s.id = d.status",
+        )
+    },
+    own={"audience": OF_STATUSES},
+)

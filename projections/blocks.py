@@ -31,7 +31,12 @@ RULES = (
 )
 
 PROJECTION = Projection(
-    "blocks", TABLES, {"blocks": toggles.key("blocker", "blocked")}, RULES, {"blocks": toggles.BECAUSE}
+    "blocks",
+    TABLES,
+    {"blocks": toggles.key("blocker", "blocked")},
+    RULES,
+    {"blocks": toggles.BECAUSE},
+    own={"blocks": "blocker = %(account)s"},
 )
 
 # As a scalar question: whoever asks for a page has it looked up once a row.

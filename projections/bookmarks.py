@@ -33,7 +33,12 @@ RULES = (
 )
 
 PROJECTION = Projection(
-    "bookmarks", TABLES, {"bookmarks": toggles.key("account", "status")}, RULES, {"bookmarks": toggles.BECAUSE}
+    "bookmarks",
+    TABLES,
+    {"bookmarks": toggles.key("account", "status")},
+    RULES,
+    {"bookmarks": toggles.BECAUSE},
+    own={"bookmarks": "account = %(account)s"},
 )
 
 

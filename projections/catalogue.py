@@ -1,6 +1,7 @@
 """The one list of projections, in the order in which their rules run: what others read comes first."""
 
 from functools import cache
+from typing import LiteralString
 
 from projections import (
     accounts,
@@ -53,6 +54,9 @@ PROJECTIONS: tuple[Projection, ...] = (
     finding.PROJECTION,
 )
 
+OWN: dict[str, LiteralString] = {
+    table: condition for projection in PROJECTIONS for table, condition in projection.own.items()
+}
 BECAUSE = {table: why for projection in PROJECTIONS for table, why in projection.because.items()}
 KEYS = {table: key for projection in PROJECTIONS for table, key in projection.keys.items()}
 

@@ -32,6 +32,7 @@ PROJECTION = Projection(
     {"conversation_mutes": toggles.key("account", "conversation")},
     RULES,
     {"conversation_mutes": toggles.BECAUSE},
+    own={"conversation_mutes": "account = %(account)s"},
 )
 
 # How far up a thread is looked for what is muted; threads are deeper only when somebody makes them so.

@@ -16,6 +16,7 @@ from domain.post import PostEdited, PostPublished
 from domain.words import text_of_html, words_of
 from projections.because import at
 from projections.fact import Fact
+from projections.own import OF_STATUSES
 from projections.query import Query
 from projections.rule import Projection, Row, on
 from projections.toggles import CURSOR
@@ -91,7 +92,14 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("documents", TABLES, {"documents": "status"}, RULES, {"documents": at("position")})
+PROJECTION = Projection(
+    "documents",
+    TABLES,
+    {"documents": "status"},
+    RULES,
+    {"documents": at("position")},
+    own={"documents": OF_STATUSES},
+)
 
 _FOUND: LiteralString = """
     WITH hit AS (

@@ -79,7 +79,12 @@ RULES = (
 )
 
 PROJECTION = Projection(
-    "favourites", TABLES, {"favourites": toggles.key("account", "status")}, RULES, {"favourites": toggles.BECAUSE}
+    "favourites",
+    TABLES,
+    {"favourites": toggles.key("account", "status")},
+    RULES,
+    {"favourites": toggles.BECAUSE},
+    own={"favourites": "account = %(account)s"},
 )
 
 

@@ -59,7 +59,12 @@ RULES = (
 )
 
 PROJECTION = Projection(
-    "finding", TABLES, {"account_words": "account, position, n, word"}, RULES, {"account_words": at("position")}
+    "finding",
+    TABLES,
+    {"account_words": "account, position, n, word"},
+    RULES,
+    {"account_words": at("position")},
+    own={"account_words": "account = %(account)s"},
 )
 
 # Every word that is sought begins a word of the profile of today.

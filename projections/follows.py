@@ -191,6 +191,8 @@ RULES = (
     ),
 )
 
+_EITHER: LiteralString = "(follower = %(account)s OR followee = %(account)s)"
+
 PROJECTION = Projection(
     "follows",
     TABLES,
@@ -201,6 +203,9 @@ PROJECTION = Projection(
     },
     RULES,
     {"follow_turns": at("position"), "follows": at("since", until="until"), "follow_wishes": at("position")},
+    # What still stands when an account goes is ended by it.
+    together=frozenset({"follow_turns", "follows"}),
+    own={"follow_turns": _EITHER, "follows": _EITHER, "follow_wishes": "follower = %(account)s"},
 )
 
 

@@ -60,7 +60,14 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("home", TABLES, {"home": "owner, entry, via, cause"}, RULES, {"home": at("position")})
+PROJECTION = Projection(
+    "home",
+    TABLES,
+    {"home": "owner, entry, via, cause"},
+    RULES,
+    {"home": at("position")},
+    own={"home": "owner = %(account)s"},
+)
 
 
 # What one boost or post of the home has to be for a later boost of the same post to be folded into it.

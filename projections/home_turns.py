@@ -60,7 +60,14 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("home turns", TABLES, {"home_turns": "owner, position"}, RULES, {"home_turns": at("position")})
+PROJECTION = Projection(
+    "home turns",
+    TABLES,
+    {"home_turns": "owner, position"},
+    RULES,
+    {"home_turns": at("position")},
+    own={"home_turns": "owner = %(account)s"},
+)
 
 
 def is_home_kept(owner: int) -> Query:

@@ -32,6 +32,10 @@ CREATE INDEX facts_of_follows ON facts (stream, position) WHERE stream LIKE 'fol
 -- Those that had to wait, by when they came: what came of an event.
 CREATE INDEX facts_released_later ON facts (received_at_position) WHERE received_at_position <> position;
 
+-- What concerns an account or a post.
+CREATE INDEX facts_of_actor ON facts (actor, object, position);
+CREATE INDEX facts_of_object ON facts (object, position);
+
 CREATE TABLE known (
     uri       text    PRIMARY KEY,
     kind      text    NOT NULL CHECK (kind IN ('account', 'post', 'follow', 'favourite', 'boost', 'block')),

@@ -42,7 +42,14 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("mutes", TABLES, {"mutes": toggles.key("muter", "muted")}, RULES, {"mutes": toggles.BECAUSE})
+PROJECTION = Projection(
+    "mutes",
+    TABLES,
+    {"mutes": toggles.key("muter", "muted")},
+    RULES,
+    {"mutes": toggles.BECAUSE},
+    own={"mutes": "muter = %(account)s"},
+)
 
 # As a scalar question: whoever asks for a page has it looked up once a row.
 _MUTES: LiteralString = (

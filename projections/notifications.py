@@ -215,4 +215,9 @@ PROJECTION = Projection(
         "notifications_cleared": Because(facts("f.actor = d.owner AND f.kind = 'notifications.cleared'")),
         "notifications_dismissed": Because(facts("f.actor = d.owner AND f.kind = 'notification.dismissed'")),
     },
+    own={
+        "notifications": "owner = %(account)s",
+        "notifications_cleared": "owner = %(account)s",
+        "notifications_dismissed": "owner = %(account)s",
+    },
 )

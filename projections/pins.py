@@ -35,7 +35,14 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("pins", TABLES, {"pins": toggles.key("account", "status")}, RULES, {"pins": toggles.BECAUSE})
+PROJECTION = Projection(
+    "pins",
+    TABLES,
+    {"pins": toggles.key("account", "status")},
+    RULES,
+    {"pins": toggles.BECAUSE},
+    own={"pins": "account = %(account)s"},
+)
 
 
 def pinned_by(account: int, viewer: int | None) -> Listing:

@@ -52,7 +52,14 @@ RULES = (
     ),
 )
 
-PROJECTION = Projection("recipients", TABLES, {"endpoints": "account"}, RULES, {"endpoints": at("position")})
+PROJECTION = Projection(
+    "recipients",
+    TABLES,
+    {"endpoints": "account"},
+    RULES,
+    {"endpoints": at("position")},
+    own={"endpoints": "account = %(account)s"},
+)
 
 
 def inboxes_of_followers(account: int, position: int) -> Query:

@@ -46,7 +46,9 @@ class Rule(msgspec.Struct, frozen=True):
 class Projection(msgspec.Struct, frozen=True):
     """A read model: its tables (DDL, without schema), the key of each (for digests), its rules in order.
 
-    `because` says of each table how a row of it finds the events behind it.
+    `because` says of each table how a row of it finds the events behind it. `together` are those that a rule reads as
+    they stand rather than as of its fact, so that they can only be made again together. `own` are those whose rows are
+    somebody's own, with the condition for a row to be that account's (projections/own.py); others are nobody's.
     """
 
     name: str
@@ -54,6 +56,8 @@ class Projection(msgspec.Struct, frozen=True):
     keys: dict[str, str]
     rules: tuple[Rule, ...] = ()
     because: dict[str, Because] = {}
+    together: frozenset[str] = frozenset()
+    own: dict[str, LiteralString] = {}
 
 
 def on(

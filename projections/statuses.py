@@ -12,6 +12,7 @@ from domain.account import AccountDeleted
 from domain.post import PostDeleted, PostEdited, PostPublished
 from projections.because import at
 from projections.fact import Fact
+from projections.own import OF_STATUSES
 from projections.rendering import revision_json, status_json
 from projections.rule import Projection, Row, on
 from projections.touched import Kind, entities
@@ -260,6 +261,9 @@ PROJECTION = Projection(
             reblogs="SELECT b.published FROM statuses b WHERE b.reblog_of = d.id AND b.deleted IS NULL",
         ),
         "status_revisions": at("position"),
-        "audience": at("since"),
+    },
+    own={
+        "statuses": "(account = %(account)s OR id = ANY(%(statuses)s))",
+        "status_revisions": OF_STATUSES,
     },
 )

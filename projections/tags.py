@@ -11,6 +11,7 @@ from domain.post import PostEdited, PostPublished
 from domain.text import hashtag_key
 from projections.because import Because, at
 from projections.fact import Fact
+from projections.own import OF_STATUSES
 from projections.query import Query
 from projections.rule import Projection, Row, on
 from projections.status_queries import Listing
@@ -80,6 +81,7 @@ PROJECTION = Projection(
         "tagged": at("position"),
         "tags": Because("SELECT t.position FROM tagged t WHERE t.tag = d.tag ORDER BY t.position, t.n LIMIT 1"),
     },
+    own={"tagged": OF_STATUSES},
 )
 
 # The newest of each tag, so that no more is read of a popular one than is shown.

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, NamedTuple
 
@@ -22,7 +22,9 @@ from adapters.pacing import Pace
 from adapters.postgres.reading_log import LogReader
 from adapters.rebuilding import rebuild_lost
 from adapters.replaying import Comparison, Replay, ReplayError, replaying
+from adapters.retelling import Untold
 from domain.events import Refused
+from projections import parts
 from workers.differences_shown import MOST, Shown
 from workers.preflight import NotReady
 from workers.progress import progress_of
@@ -42,10 +44,12 @@ class _How(NamedTuple):
     rate: float | None
     most: int
     json: bool
+    only: frozenset[str]
 
 
 def replay(
     *,
+    only: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     dry_run: Annotated[bool, Parameter(negative=())] = False,
     switch_anyway: Annotated[bool, Parameter(negative=())] = False,
     keep_old: Annotated[bool, Parameter(negative=())] = False,
@@ -62,6 +66,9 @@ def replay(
 
     Parameters
     ----------
+    only
+        Make only this projection or table of the facts, and copy the others as they are; several may be named. The
+        facts themselves are taken as they are: what a translator does otherwise shows in a whole replay.
     dry_run
         Compare only: the new ones are dropped again, whatever comes of it.
     switch_anyway
@@ -81,17 +88,21 @@ def replay(
     if most < 0:
         raise Refused(f"--most must not be negative, and {most} is.")
     console = Console(stderr=True, no_color="NO_COLOR" in os.environ) if json else console_of()
-    how = _How(dry_run, switch_anyway, keep_old, restart, rate, most, json)
+    sys.exit(_status(console, _How(dry_run, switch_anyway, keep_old, restart, rate, most, json, _tables(only))))
+
+
+def _status(console: Console, how: _How) -> int:
     # Ended politely it stops as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        status = _run(console, how)
+        return _run(console, how)
     except ReplayError as error:
         raise NotReady(str(error)) from error
+    except Untold as error:
+        raise NotReady(f"{error}. A replay of the whole log sets that event aside.") from error
     except KeyboardInterrupt:
         console.print("Interrupted; what is live stays as it is. The next `daybook replay` goes on from here.")
-        status = INTERRUPTED
-    sys.exit(status)
+        return INTERRUPTED
 
 
 def _run(console: Console, how: _How) -> int:
@@ -104,7 +115,10 @@ def _run(console: Console, how: _How) -> int:
     # Whoever waits for an answer comes first.
     os.nice(NICE)
     with replaying(settings, Pace(how.rate)) as run, _reader(settings) as reader:
-        _begin(run, console, restart=how.restart)
+        if how.only:
+            _begin_part(run, console, how.only)
+        else:
+            _begin(run, console, restart=how.restart)
         return _replay(run, console, Shown(reader, most=how.most, as_json=how.json), how)
 
 
@@ -134,6 +148,28 @@ def _begin(run: Replay, console: Console, *, restart: bool) -> None:
             f"{begun.position:,}; --restart begins anew.",
             highlight=False,
         )
+
+
+def _tables(names: Sequence[str]) -> frozenset[str]:
+    tables: set[str] = set()
+    for name in names:
+        named = parts.tables_named(name)
+        if not named:
+            there = ", ".join(parts.names())
+            raise Refused(f"There is no part called {name!r} that can be made alone; there are {there}.")
+        tables |= named
+    return parts.together(tables)
+
+
+def _begin_part(run: Replay, console: Console, tables: frozenset[str]) -> None:
+    console.print(
+        f"Making {', '.join(sorted(tables))} of the facts beside the live read models (generation {run.old.n}), with "
+        f"copies of all other tables. While both are there, that takes some {decimal(run.cost().live_bytes)} more on "
+        "disk.",
+        highlight=False,
+    )
+    with progress_of(console, "Making a part") as tell:
+        run.begin_part(tables, tell)
 
 
 def _replay(run: Replay, console: Console, shown: Shown, how: _How) -> int:

@@ -129,7 +129,7 @@ def _fact(placed: Placed, bodies: Mapping[int, Event | None]) -> Fact:
     if verdict == APPLIED:
         event = claim.event if claim.local else outcome.event
         if event is None:
-            event = _with_ids(claim.event or bodies.get(claim.position), claim, outcome)
+            event = completed(claim.event or bodies.get(claim.position), claim, outcome)
         # It was readable when it was received and is not any more: nothing can be shown of it, and nothing must stop.
         verdict = APPLIED if event is not None else refused("its body can't be read")
     return Fact(
@@ -148,8 +148,8 @@ def _fact(placed: Placed, bodies: Mapping[int, Event | None]) -> Fact:
     )
 
 
-def _with_ids(event: Event | None, claim: Claim, outcome: Outcome) -> Event | None:
-    """The event of a body, complete; None without one."""
+def completed(event: Event | None, claim: Claim, outcome: Outcome) -> Event | None:
+    """The event of a body with the ids of its outcome; None without one."""
     assert outcome.actor is not None and outcome.object is not None, "an applied fact has an actor and an object"
     match event:
         case AccountRegistered(profile=profile, actor_type=kind, endpoints=endpoints):

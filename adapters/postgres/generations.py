@@ -20,6 +20,7 @@ from projections.catalogue import KEYS, PROJECTIONS
 
 CHANNEL = "daybook_generation"
 APPLICATION = "daybook"
+PART = "part"
 _TRANSLATING = (
     *("incoming", "activity", "actors", "attachments", "kinds", "notes", "toggles"),
     *("json_guard", "shapes", "unfit", "urls"),
@@ -185,6 +186,19 @@ def hold(connection: psycopg.Connection, generation: Generation) -> int:
     query = sql.SQL("SELECT notification_id FROM {}.checkpoint WHERE application_name = %s FOR UPDATE")
     row = connection.execute(query.format(sql.Identifier(generation.schema)), [APPLICATION]).fetchone()
     return row[0] if row else 0
+
+
+def mark_part(connection: psycopg.Connection, generation: Generation, position: int) -> None:
+    """Note that it was made of the live one's tables, but for some, as of a position."""
+    query = sql.SQL("INSERT INTO {}.checkpoint VALUES (%s, %s)")
+    connection.execute(query.format(sql.Identifier(generation.schema)), [PART, position])
+
+
+def is_part(connection: psycopg.Connection, generation: Generation) -> bool:
+    """Whether some of its tables were copied rather than made of the log."""
+    query = sql.SQL("SELECT FROM {}.checkpoint WHERE application_name = %s")
+    row = connection.execute(query.format(sql.Identifier(generation.schema)), [PART]).fetchone()
+    return row is not None
 
 
 def digests(connection: psycopg.Connection, generation: Generation) -> dict[str, str]:

@@ -168,19 +168,12 @@ class Projector:
                     found.append((fact, _reason(error)))
         return found
 
-    def _apply(self, cursor: psycopg.Cursor, facts: Iterable[Fact], touched: Touched) -> None:
-        by_topic: dict[str, list[Fact]] = {}
+    def _apply(self, cursor: psycopg.Cursor, facts: Sequence[Fact], touched: Touched) -> None:
         for fact in facts:
             if fact.verdict == APPLIED:
                 assert fact.event is not None, "what applies has its event"
-                by_topic.setdefault(fact.kind, []).append(fact)
                 touched.by(fact.event)
-        for rule in self._rules:
-            matching = [fact for topic in rule.topics for fact in by_topic.get(topic, ())]
-            if matching:
-                # In their order, so that what toggles may be cut in two between any of them.
-                matching.sort(key=_place)
-                touched.add(run_rule(cursor, rule, matching, self._origin))
+        touched.add(run_rules(cursor, self._rules, facts, self._origin))
 
     def _pass(self, position: int, touched: Touched) -> None:
         connection = self._connected()
@@ -216,6 +209,22 @@ def fails_again(error: Exception) -> bool:
 
 def _place(fact: Fact) -> tuple[int, int]:
     return fact.position, fact.n
+
+
+def run_rules(cursor: psycopg.Cursor, rules: Iterable[Rule], facts: Iterable[Fact], origin: str) -> list[Row]:
+    """Run rules, in their order, over those of the facts that each matches; gives what they return, as `run_rule`."""
+    returned: list[Row] = []
+    by_topic: dict[str, list[Fact]] = {}
+    for fact in facts:
+        if fact.verdict == APPLIED:
+            by_topic.setdefault(fact.kind, []).append(fact)
+    for rule in rules:
+        matching = [fact for topic in rule.topics for fact in by_topic.get(topic, ())]
+        if matching:
+            # In their order, so that what toggles may be cut in two between any of them.
+            matching.sort(key=_place)
+            returned += run_rule(cursor, rule, matching, origin)
+    return returned
 
 
 def run_rule(cursor: psycopg.Cursor, rule: Rule, facts: Sequence[Fact], origin: str) -> list[Row]:

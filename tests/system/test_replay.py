@@ -154,6 +154,42 @@ def test_read_tables_that_were_all_emptied_come_back_identical_row_by_row_explai
     assert {table: row[0] for table, row in after.items()} == {table: row[0] for table, row in before.items()}
 
 
+def test_one_projection_alone_is_made_of_the_facts_compared_and_switched_to(running: Running) -> None:
+    before = running.live()
+    with psycopg.connect(running.owner) as connection:
+        connection.execute(f"DELETE FROM read_{before}.home WHERE entry = (SELECT max(entry) FROM read_{before}.home)")
+    done = running.daybook("replay", "--only", "home")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "Making home of the facts" in done.stdout
+    assert "@admin's home lacks " in done.stdout and "home: 1 missing, by post.published" in done.stdout
+    assert running.live() == before
+    with polled(running, "/api/v1/timelines/home") as statuses:
+        done = running.daybook("replay", "--only", "home", "--only", "follow_wishes", "--switch-anyway")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(statuses) == {200}
+    assert running.generations() == [(running.live(), "live")] and running.live() > before
+    assert {verdict for _, _, verdict in compared(running.daybook("replay", "--dry-run").stdout).values()} == {"yes"}
+
+
+def test_a_whole_replay_does_not_go_on_with_what_was_made_of_a_part(running: Running) -> None:
+    before = running.live()
+    with psycopg.connect(running.owner) as connection:
+        statuses = f"read_{before}.statuses"
+        connection.execute(f"UPDATE {statuses} SET replies = 7 WHERE id = (SELECT max(id) FROM {statuses})")
+    # The copy is as wrong as what it was made of, which only a replay of the log shows.
+    assert running.daybook("replay", "--only", "home", "--dry-run").returncode == 0
+    assert running.daybook("replay", "--only", "statuses").returncode == 3
+    done = running.daybook("replay", "--switch-anyway")
+    assert done.returncode == 0 and "Going on with" not in done.stdout, done.stdout
+    assert running.daybook("replay", "--dry-run").returncode == 0
+
+
+def test_what_can_not_be_made_alone_is_refused_with_what_can(running: Running) -> None:
+    done = running.daybook("replay", "--only", "facts")
+    assert done.returncode == 1
+    assert done.stderr.startswith("daybook: There is no part called 'facts' that can be made alone; there are account")
+
+
 @contextlib.contextmanager
 def held_up_in_the_middle(running: Running) -> Iterator[subprocess.Popen[str]]:
     """A replay that waits in the middle of its first batch for as long as this lasts."""

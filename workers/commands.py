@@ -35,6 +35,7 @@ COMMANDS = (
     ("backup", "workers.commands_backup:app", "Copy what can't be worked out anew; prove that it can be restored."),
     ("restore", "workers.commands_restore:restore", "Put a backup back, into an empty database and data folder."),
     ("replay", "workers.commands_replay:replay", "Work the read models out anew, compare, switch, drop the old ones."),
+    ("repair", "workers.commands_repair:repair", "Work one account's own rows out anew, and write what differs."),
     ("generation", "workers.commands_generation:app", "List the generations of read models, switch between them."),
 )
 

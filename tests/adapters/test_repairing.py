@@ -1,0 +1,199 @@
+"""One account alone: its own rows worked out anew, whatever was done to them, and nobody else's touched."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from adapters.codec import Codec
+from adapters.differences import Cause
+from adapters.interpreter.interpret import Interpreter
+from adapters.postgres.generations import Generation
+from adapters.postgres.reading_ahead import Reader, ReadingAhead
+from adapters.postgres.touching import CHANNEL as TOUCHED
+from adapters.repairing import Repair, Repaired, RepairError
+from projections.catalogue import KEYS, OWN
+from projections.interpretation import KEYS as INTERPRETATION
+from tests.adapters.interpreter import peers
+from tests.adapters.interpreter.peers import ALICE, BEN, BOB, LOCAL, OURS
+from tests.database import MASTER_KEY, Database
+from tests.projections.histories import TimelineHistory
+from tests.projections.projecting import digests, new_generation, project_all, projector_of, write_log
+from tests.projections.story import FIRST, HELLO, HELLO_URI, Story
+
+SEED, LENGTH = 20261121, 1_500
+TIMEOUT_S = 30
+# Of hashtags each is there once, whoever used it; interpretation is everybody's.
+NOBODYS = {"tags", *INTERPRETATION}
+
+
+class Repairable:
+    """A generation of a log, and somebody who repairs it."""
+
+    def __init__(self, database: Database, live: Generation) -> None:
+        self.database = database
+        self.live = live
+        self._ahead = ReadingAhead(Reader(database.app, Codec(MASTER_KEY), Interpreter(OURS).translate))
+
+    def repair(self, account: int, *, dry_run: bool = False) -> Repaired:
+        """Repair one account over a connection of its own."""
+        with psycopg.connect(self.database.owner, autocommit=True) as owner:
+            return self.repair_over(owner, account, dry_run=dry_run)
+
+    def repair_over(self, owner: psycopg.Connection, account: int, *, dry_run: bool = False) -> Repaired:
+        """The same over a connection that the test holds."""
+        return Repair(owner, self.live, OURS, self._ahead).account(account, dry_run=dry_run)
+
+    def change(self, statement: str, *values: object) -> int:
+        """Do something to the live tables; gives how many rows it met."""
+        with psycopg.connect(self.database.owner, options=f"-c search_path={self.live.schema}") as owner:
+            return owner.execute(statement.encode(), values or None).rowcount
+
+    def accounts(self) -> list[int]:
+        """All that were ever registered."""
+        with psycopg.connect(self.database.owner, options=f"-c search_path={self.live.schema}") as owner:
+            return [one for (one,) in owner.execute("SELECT id FROM accounts ORDER BY id").fetchall()]
+
+    def digests(self) -> dict[str, str]:
+        """Per table."""
+        return digests(self.database, self.live)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._ahead.close()
+
+
+def projected(database: Database) -> Generation:
+    generation = new_generation(database)
+    project_all(projector_of(database, generation), 500)
+    return generation
+
+
+@pytest.fixture
+def drawn(database: Database) -> Iterator[Repairable]:
+    """Of one history: in others, accounts act after they were deleted, which no repair has to make sense of."""
+    write_log(database, TimelineHistory(SEED, LENGTH).log)
+    made = Repairable(database, projected(database))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def story(database: Database) -> Story:
+    told = Story()
+    write_log(database, told.log)
+    return told
+
+
+@pytest.fixture
+def told(database: Database, story: Story) -> Iterator[Repairable]:
+    made = Repairable(database, projected(database))
+    yield made
+    made.close()
+
+
+def test_every_table_says_whose_its_rows_are_but_for_those_that_are_nobodys() -> None:
+    assert OWN.keys() == KEYS.keys() - NOBODYS
+
+
+def test_there_is_nothing_to_repair_in_what_was_projected(drawn: Repairable) -> None:
+    before = drawn.digests()
+    for account in drawn.accounts():
+        assert drawn.repair(account).differences == (), account
+    assert drawn.digests() == before
+
+
+def test_whatever_is_an_accounts_own_is_brought_back_when_it_is_gone(drawn: Repairable) -> None:
+    before = drawn.digests()
+    for account in drawn.accounts():
+        with psycopg.connect(drawn.database.owner, options=f"-c search_path={drawn.live.schema}") as owner:
+            rows = owner.execute("SELECT id FROM statuses WHERE account = %s", [account]).fetchall()
+        values = {"account": account, "statuses": [one for (one,) in rows]}
+        gone = 0
+        with psycopg.connect(drawn.database.owner, options=f"-c search_path={drawn.live.schema}") as owner:
+            for table, condition in OWN.items():
+                gone += owner.execute(f"DELETE FROM {table} WHERE {condition}".encode(), values).rowcount
+        found = drawn.repair(account)
+        assert len(found.differences) == gone > 0
+        assert {d.how for d in found.differences} == {"missing"}
+        assert all(d.causes for d in found.differences)
+        assert drawn.digests() == before, account
+
+
+def test_a_repair_tells_each_row_that_was_wrong_and_puts_it_right(told: Repairable, story: Story) -> None:
+    before = told.digests()
+    told.change("DELETE FROM home WHERE owner = %s AND via = 'follow'", LOCAL[ALICE])
+    told.change("INSERT INTO home VALUES (%s, %s, %s, 1, 'follow')", LOCAL[ALICE], HELLO, LOCAL[BOB])
+    told.change("UPDATE account_counts SET followers = 40 WHERE account = %s", LOCAL[ALICE])
+    told.change("UPDATE statuses SET favourites = 9, replies = 0, reblogs = 7 WHERE id = %s", HELLO)
+    found = told.repair(LOCAL[ALICE])
+    assert {(d.table, d.how, frozenset(d.columns)) for d in found.differences} == {
+        ("home", "missing", frozenset()),
+        ("home", "extra", frozenset()),
+        ("account_counts", "changed", frozenset({"followers"})),
+        ("statuses", "changed", frozenset({"replies", "favourites", "reblogs"})),
+    }
+    (missing,) = (d for d in found.differences if d.how == "missing")
+    assert missing.row["entry"] == story.ids[FIRST]
+    assert missing.causes == (Cause(story.at["first"], story.at["first"], "post.published"),)
+    assert found.position == len(story.log)
+    assert told.digests() == before
+
+
+def test_whoever_keeps_pages_hears_of_a_repair_that_changed_something(database: Database, told: Repairable) -> None:
+    with psycopg.connect(database.app, autocommit=True) as listening:
+        listening.execute(f"LISTEN {TOUCHED}".encode())
+        told.repair(LOCAL[ALICE])
+        told.change("DELETE FROM home WHERE owner = %s", LOCAL[ALICE])
+        told.repair(LOCAL[ALICE], dry_run=True)
+        told.repair(LOCAL[ALICE])
+        (notice,) = listening.notifies(timeout=TIMEOUT_S, stop_after=1)
+    assert notice.payload == f"{told.live.n}:*"
+
+
+def test_a_dry_run_tells_the_same_and_writes_nothing(told: Repairable) -> None:
+    told.change("DELETE FROM notifications WHERE owner = %s", LOCAL[ALICE])
+    wrong = told.digests()
+    found = told.repair(LOCAL[ALICE], dry_run=True)
+    assert {d.table for d in found.differences} == {"notifications"}
+    assert told.digests() == wrong
+    assert told.repair(LOCAL[ALICE]).differences == found.differences
+
+
+def test_a_repair_leaves_what_is_wrong_with_others_to_their_own(told: Repairable) -> None:
+    told.change("DELETE FROM home WHERE owner = %s", LOCAL[BOB])
+    wrong = told.digests()
+    assert told.repair(LOCAL[ALICE]).differences == ()
+    assert told.digests() == wrong
+
+
+def test_who_was_never_registered_can_not_be_repaired(told: Repairable) -> None:
+    with pytest.raises(RepairError, match="There is no account 12345"):
+        told.repair(12345)
+
+
+def test_what_is_projected_meanwhile_waits_and_comes_out_the_same(
+    database: Database, told: Repairable, story: Story
+) -> None:
+    story.tell(peers.received(BEN, peers.create(f"{BEN}/n/2", BEN, inReplyTo=HELLO_URI)))
+    write_log(database, story.log[-1:])
+    told.change("UPDATE statuses SET replies = 9 WHERE id = %s", HELLO)
+    projector = projector_of(database, told.live)
+    projecting = threading.Thread(target=project_all, args=(projector, 500))
+    with psycopg.connect(database.owner, autocommit=True) as owner, owner.transaction():
+        told.repair_over(owner, LOCAL[ALICE])
+        projecting.start()
+        until_it_waits(database, told.live)
+    projecting.join()
+    assert told.digests() == digests(database, projected(database))
+
+
+def until_it_waits(database: Database, live: Generation) -> None:
+    """Return when whoever projects into it waits for a lock."""
+    waiting = "SELECT FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
+    with psycopg.connect(database.owner, autocommit=True) as watching:
+        deadline = time.monotonic() + TIMEOUT_S
+        while watching.execute(waiting, [f"daybook project {live.schema}"]).fetchone() is None:
+            assert time.monotonic() < deadline, "it does not wait"

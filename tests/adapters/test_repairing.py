@@ -73,7 +73,7 @@ def projected(database: Database) -> Generation:
 
 @pytest.fixture
 def drawn(database: Database) -> Iterator[Repairable]:
-    """Of one history: in others, accounts act after they were deleted, which no repair has to make sense of."""
+    """Of one history; whether rules hold in any is for tests/projections/test_law.py to find."""
     write_log(database, TimelineHistory(SEED, LENGTH).log)
     made = Repairable(database, projected(database))
     yield made

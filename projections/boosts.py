@@ -140,14 +140,17 @@ RULES = (
         "position bigint, account bigint",
         _departure,
         """
-        WITH first AS (SELECT account, min(position) AS position FROM fact GROUP BY account),
+        WITH last AS (SELECT account, max(position) AS position FROM fact GROUP BY account),
         open AS (
-            SELECT b.account, b.reblog_of, b.deleted FROM first f JOIN statuses b ON b.account = f.account
-            WHERE b.reblog_of IS NOT NULL AND b.published <= f.position
+            SELECT b.account, b.reblog_of, b.deleted FROM last l JOIN statuses b ON b.account = l.account
+            WHERE b.reblog_of IS NOT NULL AND b.published <= l.position
         ),
+        -- It may be said several times that somebody is gone: what ends a boost is the first time after it.
         gone AS (
-            UPDATE statuses b SET deleted = least(b.deleted, f.position) FROM first f
-            WHERE b.account = f.account AND b.reblog_of IS NOT NULL AND b.published <= f.position
+            UPDATE statuses b SET deleted = least(b.deleted, (
+                SELECT min(f.position) FROM fact f WHERE f.account = b.account AND f.position >= b.published))
+            FROM last l
+            WHERE b.account = l.account AND b.reblog_of IS NOT NULL AND b.published <= l.position
         ),
         fewer AS (SELECT reblog_of, count(*) AS boosts FROM open WHERE deleted IS NULL GROUP BY reblog_of),
         -- No join, for there may be many.

@@ -51,8 +51,14 @@ def refused_by(claim: Claim, state: State, reason: str, about: Known | None = No
 
 
 def signer_of(claim: Claim, state: State) -> int | None:
-    """The signer's id: it has one from the first activity on, whether the account is known or not."""
-    return None if claim.actor is None else state.ids[claim.actor]
+    """The signer's id: it has one from the first activity on, whether the account is known or not.
+
+    Whoever is only said to have written what was fetched has none before they are known: what is looked up for a batch
+    holds the ids that its later events give out, too.
+    """
+    if claim.actor is None or (not claim.delivered and state.known[claim.actor] is None):
+        return None
+    return state.ids[claim.actor]
 
 
 def known_signer(claim: Claim, state: State) -> Settled | int:

@@ -192,6 +192,20 @@ def waiting_for(account: int, position: int) -> Query:
     )
 
 
+def standing_between(one: int, other: int, position: int) -> Query:
+    """Rows of follower and followee: who of the two asked for or followed the other by then, and still does."""
+    return Query(
+        """
+        SELECT follower, followee FROM follows
+        WHERE ((follower = %(one)s::bigint AND followee = %(other)s::bigint)
+            OR (follower = %(other)s::bigint AND followee = %(one)s::bigint))
+            AND until IS NULL AND since <= %(position)s::bigint AND stage IN ('requested', 'following')
+        ORDER BY follower
+        """,
+        {"one": one, "other": other, "position": position},
+    )
+
+
 def is_followed_from_here(uri: str) -> Query:
     """One row: whether a local account follows the account with this URI now."""
     return Query(

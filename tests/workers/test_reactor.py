@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from adapters.embedded.valkey import EmbeddedValkey
-from tests.adapters.interpreter.peers import ANN, BEN, actor, create, fetched, follow, received
+from tests.adapters.interpreter.peers import ANN, BEN, actor, create, fetched, follow, received, undo
 from tests.api.mastodon.world import ORIGIN, World, running_world
 from tests.database import Database
 from workers.jobs import Hands
@@ -81,6 +81,22 @@ async def test_a_follow_that_cannot_be_answered_yet_holds_up_nothing_and_is_answ
     await decided(world)
     assert await rows(world, ACCEPTED) == [(2,)]
     assert (await alice.get("/api/v1/accounts/verify_credentials"))["followers_count"] == 2
+
+
+async def test_a_block_acted_upon_late_ends_what_it_found_and_not_what_came_after_it_was_lifted(world: World) -> None:
+    alice = await world.person("alice")
+    uri = f"{ORIGIN}/ap/users/{alice.id}"
+    await world.hear(fetched(BEN, actor(BEN)), received(BEN, follow(BEN, uri)))
+    with reacting(world):
+        await becomes(world, ACCEPTED, [(1,)])
+    (ben,) = await alice.get(f"/api/v1/accounts/{alice.id}/followers")
+    await alice.ask("POST", f"/api/v1/accounts/{ben['id']}/block")
+    await alice.ask("POST", f"/api/v1/accounts/{ben['id']}/unblock")
+    await world.hear(received(BEN, undo(BEN, follow(BEN, uri))), received(BEN, follow(BEN, uri, "f2")))
+    with reacting(world):
+        await becomes(world, ACCEPTED, [(2,)])
+    await world.settled()
+    assert [one["id"] for one in await alice.get(f"/api/v1/accounts/{alice.id}/followers")] == [ben["id"]]
 
 
 async def decided(world: World) -> None:

@@ -60,15 +60,20 @@ def _asked(happened: Happened) -> _Asked | None:
 
 
 async def parted(happened: Happened, world: World) -> Sequence[Decide]:
-    """A block ends the follows between both, as far as one of them is ours to end."""
+    """A block ends the follows between both that were there when it came, as far as one of them is ours to end.
+
+    It may be acted upon late: who follows anew since it was lifted goes on.
+    """
     if happened.actor is None or happened.object is None:
         return ()
     known = await world.accounts(happened.actor, happened.object)
     ended: list[Decide] = []
-    for one, other in ((happened.actor, happened.object), (happened.object, happened.actor)):
-        if one in known and known[one].local:
-            ended.append(Decide(follow, EndFollow(follower=one, followee=other)))
-            ended.append(Decide(follow, RejectFollow(follower=other, followee=one)))
+    query = recipients.standing_between(happened.actor, happened.object, happened.position)
+    for follower, followee in await world.view.rows(query):
+        if follower in known and known[follower].local:
+            ended.append(Decide(follow, EndFollow(follower=follower, followee=followee)))
+        if followee in known and known[followee].local:
+            ended.append(Decide(follow, RejectFollow(follower=follower, followee=followee)))
     return ended
 
 

@@ -15,20 +15,23 @@ _HOME_MAX: LiteralString = "800"
 HOME_MAX = int(_HOME_MAX)
 """How many entries a restored home begins with (as many as Mastodon keeps of a home)."""
 
+# 2^58 in ids is 139 years: a guess beyond that reads all there is, and twelve times it is still a bigint.
+_SPAN_MAX: LiteralString = "288230376151711744"
+
 # How long ago the oldest of HOME_MAX entries came, in ids, is guessed by how long ago each of those followed wrote
 # their last post but three. Guessing may go by what is not yet known at the position: it decides on what is read,
 # never on what is put in.
 _GUESS: LiteralString = """
     restored AS MATERIALIZED (
         SELECT o.owner, o.position, (SELECT max(id) FROM statuses) AS newest, (
-            SELECT (:most / sum(3 / (newest.id - d.id + 1)::float8))::bigint
+            SELECT least(:most / sum(3 / (newest.id::float8 - d.id::float8 + 1)), :span_most)::bigint
             FROM (SELECT max(id) AS id FROM statuses) newest,
                 (SELECT * FROM follows i WHERE i.follower = o.owner OFFSET 0) f CROSS JOIN LATERAL (
                     SELECT s.id FROM statuses s WHERE s.account = f.followee ORDER BY s.id DESC OFFSET 3 LIMIT 1) d
             WHERE f.stage = 'following' AND f.until IS NULL
         ) AS span
         FROM last o WHERE o.kept
-    )"""
+    )""".replace(":span_most", _SPAN_MAX)
 
 # What each of `:owners` had come in by its position, no older than `:since`, newest first. Each part is read along an
 # index of its own, however little the planner knows of tables that are new: OFFSET 0 keeps the question of whom

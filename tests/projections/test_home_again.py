@@ -1,7 +1,7 @@
 """A restored home is what its owner would have had: compared with somebody who follows the same and was always here."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psycopg
 import pytest
@@ -24,13 +24,15 @@ from tests.seeds import new_seed
 ALICE, BOB = 1 << 16, 2 << 16
 AUTHORS = [number << 16 | 0x8000 for number in range(3, 23)]
 MINUTE = 60_000 << 16
+YEAR = 365 * 24 * 60 * MINUTE
+ID_MAX = 2**63 - 1
 Entry = tuple[int, str, int, int]
 
 
 class Life:
     """What those whom both follow do. Ids grow by the minute, unless something comes late."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, followed: Sequence[int] = AUTHORS) -> None:
         self.dice = random.Random(seed)  # noqa: S311 - repeatable, not secret
         self.facts: list[Fact] = []
         self.posts: list[PostPublished] = []
@@ -46,7 +48,7 @@ class Life:
                     account=account, username=f"u{account}", uri=uri, url=uri, registered_at=START, domain=domain
                 )
             )
-        for author in AUTHORS:
+        for author in followed:
             self.toggle(author)
 
     def happen(self, event: Event, *, delivered: bool = True, again: bool = False) -> int:
@@ -98,6 +100,16 @@ class Life:
         self.happen(post, delivered=delivered)
         if not delivered:
             self.fetched.append(post)
+
+    def write(self, author: int, number: int) -> int:
+        """A public post of this id; gives the id."""
+        uri = f"https://a.test/n/{number}"
+        self.happen(
+            PostPublished(
+                post=number, author=author, uri=uri, url=uri, visibility="public", published_at=START, audience=()
+            )
+        )
+        return number
 
     def something(self) -> None:
         chance = self.dice.random()
@@ -187,3 +199,27 @@ def test_a_restored_home_holds_the_newest_of_what_the_always_present_have(
         came = [entry for entry in homes[ALICE] if entry[3] > back_at]
         assert homes[BOB] == sorted([*stood[:HOME_MAX], *came], reverse=True), size
     assert (len(stood) > HOME_MAX) == (meanwhile in (steadily, in_a_burst))
+
+
+@pytest.mark.parametrize(
+    ("written", "newest"),
+    [
+        ([year * YEAR for year in (40, 42, 44, 46)], 48 * YEAR),
+        ([0, 1, 2, 3], ID_MAX),
+        ([ID_MAX - 4, ID_MAX - 3, ID_MAX - 2, ID_MAX - 1], ID_MAX),
+        ([40 * YEAR], 48 * YEAR),
+        ([], 48 * YEAR),
+    ],
+    ids=["eight years", "as long as ids can tell", "just now", "a single post", "no post"],
+)
+@pytest.mark.parametrize("followed", [AUTHORS[:1], []], ids=["one followed", "nobody followed"])
+def test_a_home_is_restored_however_long_ago_those_its_owner_follows_wrote(
+    database: Database, followed: Sequence[int], written: Sequence[int], newest: int
+) -> None:
+    life = Life(0, followed)
+    theirs = {life.write(AUTHORS[0], number) for number in written}
+    own = life.write(BOB, 20 * YEAR)
+    life.write(AUTHORS[1], newest)
+    life.away(for_no_time)
+    entries = {entry for entry, _, _, _ in projected(database, life, 1_000)[BOB]}
+    assert entries == ({own, *theirs} if followed else {own})

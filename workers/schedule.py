@@ -28,7 +28,8 @@ from workers.lives import live, until
 
 RUNG_FOR_MAX: Final = 100
 ENDED_MAX: Final = 500
-DROPPED_MAX: Final = 500
+# What is dropped at once is taken out in one batch, which all that is projected waits for; and many go away on one day.
+DROPPED_A_MINUTE_MAX: Final = 10
 MEDIA_KEPT_FOR: Final = timedelta(days=1)
 ANOTHER_KEEPS_IT_S: Final = 10.0
 LOOK_AGAIN_S: Final = 0.5
@@ -66,12 +67,15 @@ async def expire_what_waits(server: Server) -> None:
 
 
 async def drop_homes(server: Server) -> None:
-    """Drop the homes of those who are away. What was dropped but is not projected yet says nothing the second time."""
+    """Drop the homes of those who are away, a few a minute.
+
+    What was dropped but is not projected yet says nothing the second time.
+    """
     days = server.settings.home_days
     if not days:
         return
     before = server.now() - timedelta(days=days)
-    for account, last_here_at in await away(server.reads.view(), before, DROPPED_MAX):
+    for account, last_here_at in await away(server.reads.view(), before, DROPPED_A_MINUTE_MAX):
         await server.do(home, DropHome(account=account, last_here_at=last_here_at, days=days))
 
 
@@ -84,7 +88,7 @@ SCHEDULE: Final[Sequence[Entry]] = (
     Entry("ring for due jobs", timedelta(seconds=30), ring_for_due_jobs),
     Entry("end mutes", timedelta(seconds=30), end_mutes),
     Entry("expire what waits", timedelta(seconds=30), expire_what_waits),
-    Entry("drop homes", timedelta(minutes=5), drop_homes),
+    Entry("drop homes", timedelta(minutes=1), drop_homes),
     Entry("forget old signatures", timedelta(minutes=5), lambda server: server.seen_signatures.forget()),
     Entry("forget old refusals", timedelta(hours=1), lambda server: server.refusals.forget()),
     Entry("remove unattached media", timedelta(hours=1), remove_unattached_media),

@@ -10,7 +10,7 @@ from adapters.postgres.visits import NOTED_EVERY, Visits
 from adapters.wiring import utc_now
 from tests.api.mastodon.world import Person, World
 from tests.projections.projecting import wait_until_killed
-from workers.schedule import drop_homes
+from workers.schedule import DROPPED_A_MINUTE_MAX, SCHEDULE, drop_homes
 
 pytestmark = pytest.mark.anyio
 
@@ -124,6 +124,21 @@ async def test_a_new_account_is_away_only_when_it_could_have_been_here_for_so_lo
     kept = "SELECT owner, kept FROM home_turns"
     assert await world.server.reads.view().execute(kept, {}) == [(carol.number, False)]
     assert (await bob.raw("GET", HOME)).status_code == 200
+
+
+async def test_of_many_who_went_away_on_one_day_a_few_homes_are_dropped_a_minute(world: World) -> None:
+    (entry,) = [entry for entry in SCHEDULE if entry.do is drop_homes]
+    assert entry.every == timedelta(minutes=1)
+    many = DROPPED_A_MINUTE_MAX + 1
+    for number in range(many):
+        await world.person(f"person{number}")
+    async with world.server.pool.connection() as connection:
+        await connection.execute("UPDATE app.users SET created_at = created_at - interval '31 days'")
+    gone = "SELECT count(*) FROM home_turns WHERE NOT kept"
+    for expected in (DROPPED_A_MINUTE_MAX, many):
+        await drop_homes(world.server)
+        await world.settled()
+        assert await world.server.reads.view().execute(gone, {}) == [(expected,)]
 
 
 async def test_anything_that_somebody_asks_is_a_visit_noted_once_an_hour(world: World) -> None:

@@ -26,7 +26,6 @@ SPAN_MAX: Final = 5_000
 
 _LOCK: Final = "SELECT pg_try_advisory_lock(hashtext('daybook reactor'))"
 _POSITION: Final = "SELECT position FROM app.reactor"
-_PASSED: Final = "SELECT notification_id FROM checkpoint"
 _MOVE: Final = "UPDATE app.reactor SET position = %s WHERE position < %s"
 _WITH_EVENT: Final = """
     SELECT f.position, f.n, f.received_at_position, f.kind, f.actor, f.object, f.because IS NULL, f.verdict,
@@ -178,8 +177,7 @@ class Reading:
 
     async def next(self, view: View, after: int, local: Collection[str], remote: Collection[str]) -> Batch:
         """What the live tables have passed since `after`, of these kinds; raises Unavailable."""
-        passed = (await view.execute(_PASSED, []))[0][0]
-        to = min(passed, after + SPAN_MAX)
+        to = min(await view.position(), after + SPAN_MAX)
         if to <= after:
             return Batch(after)
         bounds = {"after": after, "to": to, "local": list(local), "remote": list(remote)}

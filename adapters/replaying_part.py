@@ -55,6 +55,6 @@ def make_part(
             retelling = Retelling(settings.origin, ahead.at)
             remake(cursor, parts.rules_of(tables), retelling, settings.origin, position, progress)
             cursor.execute(_REACHED, [position, generations.APPLICATION])
-            generations.mark_part(connection, made, position)
+            generations.mark_part(connection, made)
     finally:
         ahead.close()

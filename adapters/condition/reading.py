@@ -21,7 +21,6 @@ PROJECTOR, REACTOR = "daybook project", "daybook react"
 
 _HEAD: Final = "SELECT position FROM log.head"
 _GENERATIONS: Final = "SELECT n, code_hash, status FROM app.generations ORDER BY n"
-_CHECKPOINT: Final = sql.SQL("SELECT coalesce(max(notification_id), 0) FROM {}.checkpoint")
 _REACTOR: Final = """
     SELECT r.position, count(f.position), max(f.position),
         (array_agg(f.reason ORDER BY f.failed_at DESC))[1], extract(epoch FROM now() - max(f.failed_at))::float8
@@ -111,9 +110,9 @@ async def reading(connection: AsyncConnection[TupleRow], running: dict[str, int]
         live=None if live is None else live.n,
         ours=live in ours,
         building=None if building is None else building.n,
-        built=0 if building is None else await _number(connection, _CHECKPOINT.format(_schema(building))),
+        built=0 if building is None else await _number(connection, generations.checkpoint_of(building.n)),
         kept=[one.n for one in found if one.status == "kept"],
-        projected=0 if live is None else await _number(connection, _CHECKPOINT.format(_schema(live))),
+        projected=0 if live is None else await _number(connection, generations.checkpoint_of(live.n)),
         projectors=sum(count for name, count in running.items() if name.startswith(PROJECTOR)),
     )
     return measured if live is None else await _with_parked(connection, measured, live)

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import psycopg
@@ -19,8 +20,10 @@ from adapters.html import SANITISER_VERSION
 from projections.catalogue import KEYS, PROJECTIONS
 
 CHANNEL = "daybook_generation"
-APPLICATION = "daybook"
-PART = "part"
+APPLICATION: Final = "daybook"
+CHECKPOINT: Final = "SELECT notification_id FROM {schema}.checkpoint WHERE application_name = 'daybook'"
+"""How far a generation has come, for `psycopg.sql.SQL(…).format(schema=…)`: nobody reads the table in another way."""
+_PART = "Some tables are copies of another generation's, the others are made of its facts."
 _TRANSLATING = (
     *("incoming", "activity", "actors", "attachments", "kinds", "notes", "toggles"),
     *("json_guard", "shapes", "unfit", "urls"),
@@ -39,7 +42,7 @@ _USERS = """
     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ANY(%s)
 """
 _LEAVE = "UPDATE app.generations SET status = 'kept', retained = %s, left_at = now() WHERE status = 'live'"
-_CHECKPOINT = """
+_CHECKPOINT_TABLE = """
 CREATE TABLE checkpoint (application_name text PRIMARY KEY, notification_id bigint NOT NULL);
 """
 
@@ -55,7 +58,12 @@ class Generation(msgspec.Struct, frozen=True):
     @property
     def schema(self) -> str:
         """Where its tables are."""
-        return f"read_{self.n}"
+        return schema_of(self.n)
+
+
+def schema_of(n: int) -> str:
+    """Where the tables of the generation of this number are."""
+    return f"read_{n}"
 
 
 @cache
@@ -103,7 +111,7 @@ def create(owner: psycopg.Connection, app_role: str) -> Generation:
         owner.execute(sql.SQL("SET LOCAL search_path = {}").format(schema))
         for projection in PROJECTIONS:
             owner.execute(projection.tables)
-        owner.execute(_CHECKPOINT)
+        owner.execute(_CHECKPOINT_TABLE)
         owner.execute("INSERT INTO checkpoint VALUES (%s, 0)", [APPLICATION])
         grant(owner, made, app_role)
         owner.execute("INSERT INTO app.generations (n, code_hash, status) VALUES (%s, %s, 'building')", made_row(made))
@@ -174,31 +182,35 @@ def is_whole(connection: psycopg.Connection, generation: Generation) -> bool:
     return {name for (name,) in rows} >= {*KEYS, "checkpoint"}
 
 
+def checkpoint_of(n: int) -> sql.Composed:
+    """The statement for the log position that the generation of this number has come to: one row, (position)."""
+    return sql.SQL(CHECKPOINT).format(schema=sql.Identifier(schema_of(n)))
+
+
 def position_of(connection: psycopg.Connection, generation: Generation) -> int:
     """The log position that this generation has come to."""
-    query = sql.SQL("SELECT notification_id FROM {}.checkpoint WHERE application_name = %s")
-    row = connection.execute(query.format(sql.Identifier(generation.schema)), [APPLICATION]).fetchone()
+    row = connection.execute(checkpoint_of(generation.n)).fetchone()
     return row[0] if row else 0
 
 
 def hold(connection: psycopg.Connection, generation: Generation) -> int:
     """The same, and nobody moves on from it before the transaction has ended."""
-    query = sql.SQL("SELECT notification_id FROM {}.checkpoint WHERE application_name = %s FOR UPDATE")
-    row = connection.execute(query.format(sql.Identifier(generation.schema)), [APPLICATION]).fetchone()
+    row = connection.execute(checkpoint_of(generation.n) + sql.SQL(" FOR UPDATE")).fetchone()
     return row[0] if row else 0
 
 
-def mark_part(connection: psycopg.Connection, generation: Generation, position: int) -> None:
-    """Note that it was made of the live one's tables, but for some, as of a position."""
-    query = sql.SQL("INSERT INTO {}.checkpoint VALUES (%s, %s)")
-    connection.execute(query.format(sql.Identifier(generation.schema)), [PART, position])
+def mark_part(connection: psycopg.Connection, generation: Generation) -> None:
+    """Note that some of its tables were copied rather than made of the log."""
+    # With the schema, so that it goes with it; whoever reads or projects never comes by.
+    query = sql.SQL("COMMENT ON SCHEMA {} IS {}")
+    connection.execute(query.format(sql.Identifier(generation.schema), sql.Literal(_PART)))
 
 
 def is_part(connection: psycopg.Connection, generation: Generation) -> bool:
-    """Whether some of its tables were copied rather than made of the log."""
-    query = sql.SQL("SELECT FROM {}.checkpoint WHERE application_name = %s")
-    row = connection.execute(query.format(sql.Identifier(generation.schema)), [PART]).fetchone()
-    return row is not None
+    """Whether `mark_part` has noted so."""
+    query = "SELECT obj_description(to_regnamespace(%s), 'pg_namespace') = %s"
+    row = connection.execute(query, [generation.schema, _PART]).fetchone()
+    return bool(row and row[0])
 
 
 def digests(connection: psycopg.Connection, generation: Generation) -> dict[str, str]:

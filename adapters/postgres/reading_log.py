@@ -165,7 +165,7 @@ class LogReader:
             pass
 
     def _interpreted(self) -> int:
-        rows = self._of_live("SELECT notification_id FROM {schema}.checkpoint", [])
+        rows = self._of_live(generations.CHECKPOINT, [])
         return rows[0][0] if rows else 0
 
     def _entries(self, rows: Sequence[tuple[Any, ...]]) -> list[Entry]:

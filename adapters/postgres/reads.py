@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import PoolClosed, PoolTimeout
 
@@ -33,7 +33,6 @@ _log = logging.getLogger(__name__)
 
 _LIVE = "SELECT n FROM app.generations WHERE status = 'live' AND code_hash = %s"
 _HEAD = "SELECT position, epoch FROM log.head"
-_CHECKPOINT = sql.SQL("SELECT notification_id FROM {}.checkpoint")
 
 
 class View:
@@ -51,6 +50,11 @@ class View:
         """The first row, or None. Raises Unavailable."""
         rows = await self.rows(query)
         return rows[0] if rows else None
+
+    async def position(self) -> int:
+        """The log position that its tables have come to. Raises Unavailable."""
+        rows = await self.execute(generations.checkpoint_of(self.n), [])
+        return rows[0][0] if rows else 0
 
     async def execute(self, statement: Any, values: Mapping[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:
         """All rows of a statement of the adapters' own."""
@@ -185,8 +189,7 @@ class Reads:
         if n is not None and n not in self._pools:
             self._pools[n] = await self._open(n)
         if n is not None:
-            schema = sql.Identifier(generations.Generation(n, "", "").schema)
-            found = await (await connection.execute(_CHECKPOINT.format(schema))).fetchone()
+            found = await (await connection.execute(generations.checkpoint_of(n))).fetchone()
             position = found[0] if found else 0
             if position > self._projected.get(n, 0):
                 # What it touched to come there may not have been heard of.
@@ -204,7 +207,7 @@ class Reads:
         self._moved = asyncio.Event()
 
     async def _open(self, n: int) -> Pool:
-        schema = generations.Generation(n, "", "").schema
+        schema = generations.schema_of(n)
         # The queries are shaped so that one plan fits all values; planning costs more than running them.
         options = f"-c search_path={schema} -c jit=off -c plan_cache_mode=force_generic_plan"
         pool = make_pool(self._dsn, CONNECTIONS_MAX, f"daybook {schema}", options)

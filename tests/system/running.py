@@ -69,7 +69,7 @@ class Running:
         """How far a generation has come; 0 while there is none of that number."""
         if self.value("SELECT to_regclass(%s)", f"read_{n}.checkpoint") is None:
             return 0
-        found = self.value(f"SELECT notification_id FROM read_{n}.checkpoint")
+        found = self.value(f"SELECT notification_id FROM read_{n}.checkpoint WHERE application_name = 'daybook'")
         assert isinstance(found, int)
         return found
 

@@ -11,6 +11,8 @@ import pytest
 import redis
 
 from adapters.embedded.valkey import EmbeddedValkey
+from adapters.postgres import generations
+from adapters.replaying import replaying
 from tests.adapters.interpreter.peers import ANN, BEN, actor, create, fetched, follow, received, undo
 from tests.api.mastodon.world import ORIGIN, World, running_world
 from tests.database import Database
@@ -107,3 +109,36 @@ async def decided(world: World) -> None:
     stopped.set()
     await working
     await world.settled()
+
+
+def switch_to_a_part(world: World) -> None:
+    """What `daybook replay --only home` does, without a word."""
+    with replaying(world.settings) as run:
+        run.begin_part(frozenset({"home"}), say_nothing)
+        run.build(say_nothing)
+        run.switch(say_nothing)
+        assert run.drop_old()
+
+
+def say_nothing(reached: int, goal: int) -> None:
+    """Nobody watches."""
+
+
+async def test_what_happens_after_a_switch_to_a_part_made_anew_is_sent_as_before(world: World) -> None:
+    alice = await world.person("alice")
+    uri = f"{ORIGIN}/ap/users/{alice.id}"
+    await world.hear(fetched(ANN, actor(ANN)), received(ANN, follow(ANN, uri)))
+    with reacting(world):
+        await becomes(world, ACCEPTED, [(1,)])
+        await world.settled()
+        await asyncio.to_thread(switch_to_a_part, world)
+        await alice.post("Still on its way")
+        sent = "SELECT count(*) FROM app.outbox_activities WHERE body LIKE '%Still on its way%'"
+        await becomes(world, sent, [(1,)])
+    head, _ = await world.server.reads.head()
+    await world.settled()
+    assert await world.server.reads.view().position() == head
+    with psycopg.connect(str(world.settings.database_url)) as owner:
+        live = generations.live(owner)
+        assert live is not None and generations.is_part(owner, live)
+        assert generations.position_of(owner, live) == head

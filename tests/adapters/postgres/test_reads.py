@@ -1,12 +1,15 @@
 """The read side of a process outlives its connections, and follows progress and pointer whatever happens."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.condition.reading import reading
 from adapters.pages import Pages
 from adapters.postgres import generations, touching
 from adapters.postgres.generations import Generation
@@ -16,6 +19,7 @@ from tests.database import APP_ROLE, Database
 
 pytestmark = pytest.mark.anyio
 PATIENCE_S = 10
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -53,6 +57,33 @@ async def test_progress_is_followed_after_every_connection_was_cut(
     await asyncio.to_thread(cut_everything, database)
     await asyncio.to_thread(project_to, database, live, 6)
     assert await reads.caught_up(6, PATIENCE_S) == 0
+
+
+async def test_how_far_another_application_has_come_is_nothing_to_anybody(database: Database, live: Generation) -> None:
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        for other, position in (("a part", 3), ("zzz", 99)):
+            owner.execute(f"INSERT INTO {live.schema}.checkpoint VALUES (%s, %s)".encode(), [other, position])
+        # What was written last lies last, so that whoever takes the first row takes another's.
+        moved = f"UPDATE {live.schema}.checkpoint SET notification_id = 5 WHERE application_name = 'daybook'"
+        owner.execute(moved.encode())
+        assert generations.position_of(owner, live) == 5
+        assert generations.hold(owner, live) == 5
+    made = Reads(database.app)
+    async with made.running():
+        assert made.behind(5) == 0 and made.behind(6) == 1
+        assert await made.view().position() == 5
+        async with await psycopg.AsyncConnection.connect(database.app) as connection:
+            assert (await reading(connection, {})).projected == 5
+
+
+def test_how_far_a_generation_has_come_is_asked_for_in_two_places_by_the_applications_name() -> None:
+    asking = re.compile(r"(?:FROM|JOIN) \S*checkpoint\b(?! WHERE application_name = )")
+    files = [
+        file for package in ("adapters", "projections", "api", "workers") for file in (ROOT / package).rglob("*.py")
+    ]
+    assert [file for file in files if asking.search(file.read_text())] == []
+    named = {file.name for file in files if re.search(r"(?:FROM|JOIN) \S*checkpoint\b", file.read_text())}
+    assert named == {"generations.py", "checkpoint.py"}
 
 
 async def test_a_read_right_after_a_restart_is_answered(reads: Reads, database: Database) -> None:

@@ -207,13 +207,18 @@ def test_n06_nothing_but_the_guard_makes_an_http_client() -> None:
             importers.add(path)
         if isinstance(node, ast.Call) and MAKERS.fullmatch(ast.unparse(node.func)):
             makers.add(f"{path}: {ast.unparse(node.func)}")
-    # `up` asks nobody but the front page that it has just started itself.
+    # `up` asks nobody but the front page that it has just started itself, and `doctor` nobody but this instance, at its
+    # own address and under its own name, when its operator says so: nothing that strangers say leads either elsewhere.
     assert importers <= {
         "adapters/activitypub/guard.py",
         "adapters/activitypub/fetch.py",
+        "adapters/condition/web.py",
         "adapters/deliveries/http1.py",
         "adapters/deliveries/posting.py",
         "adapters/deliveries/streams.py",
         "workers/up.py",
     }
-    assert makers == {"adapters/activitypub/guard.py: httpcore.AsyncConnectionPool"}
+    assert makers == {
+        "adapters/activitypub/guard.py: httpcore.AsyncConnectionPool",
+        "adapters/condition/web.py: httpx.AsyncClient",
+    }

@@ -5,8 +5,6 @@ There is nothing to compare them with then, so this is no replay; readers are an
 
 from time import sleep
 
-import psycopg
-
 from adapters.advancing import Progress
 from adapters.config import Settings
 from adapters.pacing import FAST_BATCH
@@ -14,7 +12,7 @@ from adapters.postgres import generations
 from adapters.postgres.generations import Generation
 from adapters.postgres.reading_beside import children_here
 from adapters.postgres.tailing import Tail
-from adapters.replaying import POLL_S, app_role_of, check_current
+from adapters.replaying import POLL_S, app_role_of, check_current, connect
 from adapters.wiring import make_projector
 
 
@@ -22,10 +20,11 @@ def rebuild_lost(settings: Settings, progress: Progress) -> Generation | None:
     """Build the live generation anew if any of its tables is gone; None when none is.
 
     `progress` is told (position come to, position to come to). A `project` that runs does the work, else this does.
-    Raises ReplayError when the database is older than this program, psycopg.OperationalError when it goes away.
+    Raises SettingsError without the owner's database, ReplayError when the database is older than this program,
+    psycopg.OperationalError when it goes away.
     """
-    assert settings.database_url is not None, "only an owner makes tables"
-    with psycopg.connect(settings.database_url, autocommit=True) as owner:
+    with connect(settings) as owner:
+        assert settings.database_url is not None, "connected to it"
         check_current(owner)
         made = generations.replace_lost(owner, app_role_of(settings, owner))
         if made is None:

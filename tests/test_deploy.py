@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from adapters.config import KNOWN, SHARED, load_settings
+from adapters.config import KNOWN, SHARED, load_settings, log_form, log_level
 from api.params_uploads import BYTES_MAX
 from tests.dockerfile import instructions, only
 from workers.background import PARTS
@@ -23,6 +23,15 @@ TIMERS = sorted((ROOT / "deploy/systemd").glob("*.timer"))
 HERE = {"postgres", "valkey"}
 # May make tables, so they get the owner's address; nothing that answers requests may.
 OWNERS = {"migrate", "admin"}
+NOT_FROM_ENV = {
+    "DAYBOOK_BIND": "the port that is published leads to it, on every address of the container",
+    "DAYBOOK_DATA": "the volume's place, which the image names",
+    "DAYBOOK_DATABASE_APP_URL": "the service postgres, by APP_PASSWORD",
+    "DAYBOOK_NAME_MAP": "for trials on one machine: its addresses are loopback ones, which no other container has",
+    "DAYBOOK_PORT": "the port that is published and that the image's health check asks",
+    "DATABASE_URL": "the service postgres, by POSTGRES_PASSWORD, for owners alone",
+    "REDIS_URL": "the service valkey",
+}
 # `systemd-analyze security`, from 0 (nothing exposed) to 100.
 EXPOSURE_MAX = 25
 HARDENED = {
@@ -172,6 +181,24 @@ def test_what_compose_gives_is_understood(services: dict[str, Any]) -> None:
     settings = load_settings(filled)
     assert settings.database_url == "postgresql://daybook:abc123@postgres/daybook"
     assert settings.database_app_url == "postgresql://daybook_app:abc123@postgres/daybook"
+
+
+def test_every_setting_is_passed_on_by_compose_or_there_is_a_reason_not_to(services: dict[str, Any]) -> None:
+    for name, service in ours(services).items():
+        passed_on = {key for key, value in service["environment"].items() if str(value).startswith(f"${{{key}:")}
+        assert passed_on == {*KNOWN, *SHARED} - NOT_FROM_ENV.keys(), name
+
+
+def test_what_nobody_sets_is_in_compose_as_it_is_elsewhere(services: dict[str, Any]) -> None:
+    for name, service in ours(services).items():
+        defaults = {
+            key: found[1]
+            for key, value in service["environment"].items()
+            if (found := re.fullmatch(r"\$\{\w+:-([^}]*)\}", str(value)))
+        }
+        assert "DAYBOOK_PAGES_MB" in defaults
+        assert load_settings(defaults) == load_settings({}), name
+        assert (log_form(defaults), log_level(defaults)) == (log_form({}), log_level({})), name
 
 
 def test_nobody_in_the_image_is_root_and_nothing_secret_is_in_it() -> None:

@@ -2,7 +2,8 @@
 
 The projector waits meanwhile, and readers see the rows as before or as after. The rules run over the very tables, with
 the account's rows gone; what comes of it is looked at and taken back, whatever it did to anybody else's, and only what
-differs is then written.
+differs is then written. PostgreSQL compares the tables, and facts are told a few at a time, so that no more is
+held here than their references and what differs.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -30,7 +31,17 @@ from projections.catalogue import KEYS, OWN
 from projections.rule import Rule
 
 CONNECT_TIMEOUT_S: Final = 10
+CONCERNED_MAX: Final = 200_000
+"""How many facts and rows there may be to a repair: what is projected waits for it, and any of them may differ."""
+TOLD_MAX: Final = 500
+"""How many facts are told at once, each with all that its event holds."""
 
+_CONCERNED: LiteralString = "SELECT count(*) FROM ({parts} LIMIT %(most)s) concerned"
+_SOME: LiteralString = "SELECT * FROM (:rows) few LIMIT %(most)s"
+# The account's own rows as they were found, as PostgreSQL writes them.
+_FOUND: LiteralString = "CREATE TEMPORARY TABLE own_rows_found (of_table text NOT NULL, written text NOT NULL)"
+_NOTE: LiteralString = "INSERT INTO own_rows_found SELECT {name}, t::text FROM {table} t WHERE "
+_NOTED: LiteralString = "SELECT written FROM own_rows_found WHERE of_table = {name}"
 _TEXTS: LiteralString = "SELECT t::text FROM {table} t WHERE "
 _ROWS: LiteralString = "SELECT to_jsonb(t) FROM {table} t WHERE t::text = ANY(%(texts)s) AND "
 _GONE: LiteralString = "DELETE FROM {table} WHERE "
@@ -65,37 +76,42 @@ class Repair:
     Raises psycopg.OperationalError when the database goes away, Untold when an event can't be read any more.
     """
 
-    def __init__(self, connection: psycopg.Connection, live: Generation, origin: str, ahead: ReadingAhead) -> None:
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        live: Generation,
+        origin: str,
+        ahead: ReadingAhead,
+        *,
+        concerned_max: int = CONCERNED_MAX,
+        told_max: int = TOLD_MAX,
+    ) -> None:
         self._connection = connection
         self._live = live
         self._origin = origin
         self._retelling = Retelling(origin, ahead.at)
+        self._concerned_max = concerned_max
+        self._told_max = told_max
 
     def account(self, account: int, *, dry_run: bool = False) -> Repaired:
         """Work out one account's rows anew and write what differs; with `dry_run` only say what would be written.
 
-        Raises RepairError when no account of that id was ever registered.
+        Raises RepairError when no account of that id was ever registered, or too much has to do with it.
         """
+        # Before anything is locked: what is projected waits for no repair that is refused.
+        with self._connection.transaction():
+            self._refuse_much(self._connection.cursor(), account)
         with self._connection.transaction(force_rollback=dry_run):
             cursor = self._connection.cursor()
-            path = sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(self._live.schema))
-            cursor.execute(path)
+            self._look_into(cursor)
             # Whoever projects writes facts first, so it is waited for before anything of its is locked.
             cursor.execute("LOCK TABLE facts IN SHARE MODE")
             position = generations.hold(self._connection, self._live)
             known = sql.SQL(_ANYTHING).format(facts=sql.Identifier(self._live.schema, "facts"))
             if cursor.execute(known, {"account": account}).fetchone() != (True,):
                 raise RepairError(f"There is no account {account}.")
-            statuses = cursor.execute(own.STATUSES, {"account": account}).fetchall()
-            values = {"account": account, "statuses": [one for (one,) in statuses]}
-            before = _texts(cursor, values)
-            with self._connection.transaction(force_rollback=True):
-                count = self._work_out(cursor, values)
-                after = _texts(cursor, values)
-                worked_out = {t: _rows(cursor, t, after[t] - before[t], values) for t in OWN}
-            live = {t: _rows(cursor, t, before[t] - after[t], values) for t in OWN}
+            count, found = self._compared(cursor, _values(cursor, account))
             told: list[Difference] = []
-            found = {table: list(_differences(table, live[table], worked_out[table])) for table in OWN}
             for table, some in found.items():
                 _write(cursor, table, some)
             if any(found.values()):
@@ -106,6 +122,41 @@ class Repair:
                 told += explained(self._connection, self._live, self._live, some[:EXPLAINED_MAX])
                 told += some[EXPLAINED_MAX:]
         return Repaired(position, count, tuple(told))
+
+    def _look_into(self, cursor: psycopg.Cursor[Any]) -> None:
+        cursor.execute(sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(self._live.schema)))
+
+    def _refuse_much(self, cursor: psycopg.Cursor[Any], account: int) -> None:
+        """Raise RepairError when there is more to it than a repair may take, counted no further than that."""
+        self._look_into(cursor)
+        values = _values(cursor, account, most=self._concerned_max + 1)
+        parts = [sql.SQL("SELECT " + part) for part in own.ALL]
+        parts += [sql.SQL("SELECT FROM {} WHERE " + OWN[table]).format(sql.Identifier(table)) for table in OWN]
+        counted = sql.SQL(_CONCERNED).format(parts=sql.SQL(" UNION ALL ").join(parts))
+        row = cursor.execute(counted, values).fetchone()
+        assert row is not None, "a count is one row"
+        if row[0] > self._concerned_max:
+            raise RepairError(
+                f"More than {self._concerned_max:,} facts and rows have to do with account {account}, and what is "
+                "projected would wait for its repair: `daybook replay --only home` makes all homes anew beside the "
+                "live ones, `--only` another table or projection makes that, and `daybook replay` everything."
+            )
+
+    def _compared(
+        self, cursor: psycopg.Cursor[Any], values: Mapping[str, Any]
+    ) -> tuple[int, dict[str, list[Difference]]]:
+        """Of how many facts its own rows were worked out, and by table which of them differ; they are as before."""
+        cursor.execute(_FOUND)
+        for table, condition in OWN.items():
+            cursor.execute(_about(_NOTE + condition, table), values)
+        with self._connection.transaction(force_rollback=True):
+            count = self._work_out(cursor, values)
+            added = {t: _texts(cursor, _TEXTS + OWN[t] + " EXCEPT " + _NOTED, t, values) for t in OWN}
+            gone = {t: _texts(cursor, _NOTED + " EXCEPT " + _TEXTS + OWN[t], t, values) for t in OWN}
+            worked_out = {t: _rows(cursor, t, added[t], values) for t in OWN}
+        live = {t: _rows(cursor, t, gone[t], values) for t in OWN}
+        cursor.execute("DROP TABLE pg_temp.own_rows_found")
+        return count, {t: list(_differences(t, live[t], worked_out[t])) for t in OWN}
 
     def _work_out(self, cursor: psycopg.Cursor[Any], values: Mapping[str, Any]) -> int:
         """Leave the tables with what its own rows should be, and others' in disorder; gives how many facts told it."""
@@ -118,8 +169,9 @@ class Repair:
         coming = cursor.execute(own.facts_coming_home(COLUMNS), values).fetchall()
         cursor.execute(sql.SQL(_OWN_FOLLOWS).format(**named))
         cursor.execute(sql.SQL("SET LOCAL search_path = pg_temp, {}").format(sql.Identifier(self._live.schema)))
-        homes = list(rows_of(coming))
-        run_rules(cursor, parts.rules_of(_HOMES), self._retelling.outlines(cursor, homes), self._origin)
+        homes, rules = list(rows_of(coming)), parts.rules_of(_HOMES)
+        for some in self._few(homes):
+            run_rules(cursor, rules, self._retelling.outlines(cursor, some), self._origin)
         cursor.execute("DROP VIEW pg_temp.follows")
         return count + len(homes)
 
@@ -133,8 +185,14 @@ class Repair:
     def _tell(self, cursor: psycopg.Cursor[Any], rules: Sequence[Rule], rows: Sequence[Row]) -> int:
         kinds = {topic for rule in rules for topic in rule.topics}
         told = [row for row in rows if row.kind in kinds]
-        run_rules(cursor, rules, self._retelling.facts(cursor, told), self._origin)
+        # Rules give the same whatever is told together.
+        for some in self._few(told):
+            run_rules(cursor, rules, self._retelling.facts(cursor, some), self._origin)
         return len(told)
+
+    def _few(self, rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+        for start in range(0, len(rows), self._told_max):
+            yield rows[start : start + self._told_max]
 
 
 @contextmanager
@@ -170,22 +228,29 @@ def repairing(settings: Settings) -> Generator[Repair]:
         raise RepairError(f"The database does not answer, so nothing was repaired: {str(error).strip()}") from error
 
 
-def _texts(cursor: psycopg.Cursor[Any], values: Mapping[str, Any]) -> dict[str, set[str]]:
-    """The account's own rows of every table, as PostgreSQL writes them."""
-    found: dict[str, set[str]] = {}
-    for table, condition in OWN.items():
-        query = sql.SQL(_TEXTS + condition).format(table=sql.Identifier(table))
-        found[table] = {text for (text,) in cursor.execute(query, values).fetchall()}
-    return found
+def _values(cursor: psycopg.Cursor[Any], account: int, most: int | None = None) -> dict[str, Any]:
+    """What the queries of projections/own.py ask by, with the ids of at most so many statuses (None: of all)."""
+    asked = {"account": account, "most": most}
+    statuses = cursor.execute(_SOME.replace(":rows", own.STATUSES), asked).fetchall()
+    return {**asked, "statuses": [one for (one,) in statuses]}
 
 
-def _rows(cursor: psycopg.Cursor[Any], table: str, texts: set[str], values: Mapping[str, Any]) -> Rows:
+def _about(query: LiteralString, table: str) -> sql.Composed:
+    return sql.SQL(query).format(table=sql.Identifier(table), name=sql.Literal(table))
+
+
+def _texts(cursor: psycopg.Cursor[Any], query: LiteralString, table: str, values: Mapping[str, Any]) -> list[str]:
+    """Rows of this table, as PostgreSQL writes them."""
+    return [text for (text,) in cursor.execute(_about(query, table), values).fetchall()]
+
+
+def _rows(cursor: psycopg.Cursor[Any], table: str, texts: Sequence[str], values: Mapping[str, Any]) -> Rows:
     """Those of the account's own rows that are written so, by key."""
     if not texts:
         return {}
     query = sql.SQL(_ROWS + OWN[table]).format(table=sql.Identifier(table))
     key = KEYS[table].split(", ")
-    rows = cursor.execute(query, {**values, "texts": sorted(texts)}).fetchall()
+    rows = cursor.execute(query, {**values, "texts": texts}).fetchall()
     return {tuple(row[column] for column in key): row for (row,) in rows}
 
 

@@ -5,6 +5,7 @@ the account has written and boosted. What others did to those (likes, answers, b
 count it as it stands.
 """
 
+from collections.abc import Sequence
 from typing import LiteralString
 
 OF_STATUSES: LiteralString = "status = ANY(%(statuses)s)"
@@ -16,11 +17,14 @@ STATUSES: LiteralString = """
     UNION SELECT s.id FROM statuses s WHERE s.account = %(account)s"""
 """The ids of what the account has written, by the facts, and of all that stands as its own."""
 
-LOOSEN: LiteralString = """
-    UPDATE statuses SET counted = false, in_reply_to = NULL, in_reply_to_account = NULL
-    WHERE in_reply_to_uri = ANY (ARRAY(
+_ANSWERS: LiteralString = """
+    in_reply_to_uri = ANY (ARRAY(
         SELECT uri FROM statuses WHERE account = %(account)s OR id = ANY(%(statuses)s)
         UNION SELECT uri FROM app.ids WHERE id = ANY(%(statuses)s)))"""
+
+LOOSEN: LiteralString = """
+    UPDATE statuses SET counted = false, in_reply_to = NULL, in_reply_to_account = NULL
+    WHERE :answers""".replace(":answers", _ANSWERS)
 """Let go of the answers to it, so that they are found again by what they answer."""
 
 COUNT: LiteralString = """
@@ -31,38 +35,51 @@ COUNT: LiteralString = """
 """Its posts' counters: how many like and boost them by what stands as others' own."""
 
 # What it has to do with, each by an index: what it did and wrote, what names it, what it boosted.
-_CONCERNING: LiteralString = """
-    SELECT :columns FROM facts f WHERE f.actor = %(account)s AND f.verdict = 'applied'
-    UNION SELECT :columns FROM facts f WHERE f.object = %(account)s AND f.verdict = 'applied'
-    UNION SELECT :columns FROM facts f WHERE f.object = ANY(%(statuses)s) AND f.verdict = 'applied'
-    UNION SELECT :columns FROM facts f WHERE f.object = ANY (ARRAY(
+_CONCERNING: tuple[LiteralString, ...] = (
+    "FROM facts f WHERE f.actor = %(account)s AND f.verdict = 'applied'",
+    "FROM facts f WHERE f.object = %(account)s AND f.verdict = 'applied'",
+    "FROM facts f WHERE f.object = ANY(%(statuses)s) AND f.verdict = 'applied'",
+    """
+    FROM facts f WHERE f.object = ANY (ARRAY(
             SELECT x.status FROM audience x
             WHERE x.account = %(account)s AND x.mentioned IS NOT NULL AND x.account & 32768 = 0))
-        AND f.kind IN ('post.published', 'post.edited') AND f.verdict = 'applied'
-    UNION SELECT :columns FROM facts f WHERE f.object = ANY (ARRAY(
+        AND f.kind IN ('post.published', 'post.edited') AND f.verdict = 'applied'""",
+    """
+    FROM facts f WHERE f.object = ANY (ARRAY(
             SELECT b.object FROM facts b
             WHERE b.actor = %(account)s AND b.kind = 'post.boosted' AND b.verdict = 'applied'))
-        AND f.kind = 'post.edited' AND f.verdict = 'applied'
-    ORDER BY 1, 2"""
+        AND f.kind = 'post.edited' AND f.verdict = 'applied'""",
+)
 
 _DEPARTURES: LiteralString = """
     SELECT :columns FROM facts f
     WHERE f.object = ANY(%(accounts)s) AND f.kind = 'account.deleted' AND f.verdict = 'applied'"""
 
-_COMING_HOME: LiteralString = """
-    SELECT :columns FROM follows w JOIN facts f ON f.actor = w.followee
+_COMING_HOME: tuple[LiteralString, ...] = (
+    """
+    FROM follows w JOIN facts f ON f.actor = w.followee
         AND f.position >= w.since AND (w.until IS NULL OR f.position < w.until)
     WHERE w.follower = %(account)s AND w.stage = 'following'
-        AND f.kind IN ('post.published', 'post.boosted') AND f.verdict = 'applied'
-    UNION SELECT :columns FROM facts f
+        AND f.kind IN ('post.published', 'post.boosted') AND f.verdict = 'applied'""",
+    """
+    FROM facts f
     WHERE f.actor = %(account)s AND f.verdict = 'applied'
-        AND f.kind IN ('post.published', 'post.boosted', 'home.dropped', 'home.restored')
-    ORDER BY 1, 2"""
+        AND f.kind IN ('post.published', 'post.boosted', 'home.dropped', 'home.restored')""",
+)
+
+ALL: tuple[LiteralString, ...] = (*_CONCERNING, *_COMING_HOME, "FROM statuses WHERE" + _ANSWERS)
+"""FROM and WHERE of every fact and answer that its own rows are worked out from; one may be in several of these."""
+
+
+def _each_once(columns: LiteralString, parts: Sequence[LiteralString]) -> LiteralString:
+    selects: list[LiteralString] = ["SELECT " + columns + " " + part for part in parts]
+    union: LiteralString = " UNION "
+    return union.join(selects) + " ORDER BY 1, 2"
 
 
 def facts_concerning(columns: LiteralString) -> LiteralString:
     """Columns of all applied facts `f` that the account's own rows follow from, but for what comes into its home."""
-    return _CONCERNING.replace(":columns", columns)
+    return _each_once(columns, _CONCERNING)
 
 
 def departures(columns: LiteralString) -> LiteralString:
@@ -72,4 +89,4 @@ def departures(columns: LiteralString) -> LiteralString:
 
 def facts_coming_home(columns: LiteralString) -> LiteralString:
     """The same of what it published and boosted, and those whom it followed then; and when its home was kept."""
-    return _COMING_HOME.replace(":columns", columns)
+    return _each_once(columns, _COMING_HOME)

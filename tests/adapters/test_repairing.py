@@ -2,6 +2,7 @@
 
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 
 import psycopg
@@ -14,10 +15,11 @@ from adapters.postgres.generations import Generation
 from adapters.postgres.reading_ahead import Reader, ReadingAhead
 from adapters.postgres.touching import CHANNEL as TOUCHED
 from adapters.repairing import Repair, Repaired, RepairError
+from domain.post import PostPublished
 from projections.catalogue import KEYS, OWN
 from projections.interpretation import KEYS as INTERPRETATION
 from tests.adapters.interpreter import peers
-from tests.adapters.interpreter.peers import ALICE, BEN, BOB, LOCAL, OURS
+from tests.adapters.interpreter.peers import ALICE, BEN, BOB, LOCAL, OURS, START
 from tests.database import MASTER_KEY, Database
 from tests.projections.histories import TimelineHistory
 from tests.projections.projecting import digests, new_generation, project_all, projector_of, write_log
@@ -37,19 +39,37 @@ class Repairable:
         self.live = live
         self._ahead = ReadingAhead(Reader(database.app, Codec(MASTER_KEY), Interpreter(OURS).translate))
 
-    def repair(self, account: int, *, dry_run: bool = False) -> Repaired:
+    def repair(self, account: int, *, dry_run: bool = False, **bounds: int) -> Repaired:
         """Repair one account over a connection of its own."""
         with psycopg.connect(self.database.owner, autocommit=True) as owner:
-            return self.repair_over(owner, account, dry_run=dry_run)
+            return self.repair_over(owner, account, dry_run=dry_run, **bounds)
 
-    def repair_over(self, owner: psycopg.Connection, account: int, *, dry_run: bool = False) -> Repaired:
+    def repair_over(self, owner: psycopg.Connection, account: int, *, dry_run: bool = False, **bounds: int) -> Repaired:
         """The same over a connection that the test holds."""
-        return Repair(owner, self.live, OURS, self._ahead).account(account, dry_run=dry_run)
+        return Repair(owner, self.live, OURS, self._ahead, **bounds).account(account, dry_run=dry_run)
+
+    def refuses(self, account: int, most: int) -> bool:
+        """Whether a repair that may take so many facts and rows is refused."""
+        try:
+            self.repair(account, dry_run=True, concerned_max=most)
+        except RepairError:
+            return True
+        return False
 
     def change(self, statement: str, *values: object) -> int:
         """Do something to the live tables; gives how many rows it met."""
         with psycopg.connect(self.database.owner, options=f"-c search_path={self.live.schema}") as owner:
             return owner.execute(statement.encode(), values or None).rowcount
+
+    def forget(self, account: int) -> int:
+        """Take out all rows that are this account's own; gives how many there were."""
+        with psycopg.connect(self.database.owner, options=f"-c search_path={self.live.schema}") as owner:
+            rows = owner.execute("SELECT id FROM statuses WHERE account = %s", [account]).fetchall()
+            values = {"account": account, "statuses": [one for (one,) in rows]}
+            return sum(
+                owner.execute(f"DELETE FROM {table} WHERE {condition}".encode(), values).rowcount
+                for table, condition in OWN.items()
+            )
 
     def accounts(self) -> list[int]:
         """All that were ever registered."""
@@ -98,23 +118,17 @@ def test_every_table_says_whose_its_rows_are_but_for_those_that_are_nobodys() ->
     assert OWN.keys() == KEYS.keys() - NOBODYS
 
 
-def test_there_is_nothing_to_repair_in_what_was_projected(drawn: Repairable) -> None:
+def test_there_is_nothing_to_repair_in_what_was_projected_whatever_is_told_together(drawn: Repairable) -> None:
     before = drawn.digests()
     for account in drawn.accounts():
-        assert drawn.repair(account).differences == (), account
+        assert drawn.repair(account, told_max=7).differences == (), account
     assert drawn.digests() == before
 
 
 def test_whatever_is_an_accounts_own_is_brought_back_when_it_is_gone(drawn: Repairable) -> None:
     before = drawn.digests()
     for account in drawn.accounts():
-        with psycopg.connect(drawn.database.owner, options=f"-c search_path={drawn.live.schema}") as owner:
-            rows = owner.execute("SELECT id FROM statuses WHERE account = %s", [account]).fetchall()
-        values = {"account": account, "statuses": [one for (one,) in rows]}
-        gone = 0
-        with psycopg.connect(drawn.database.owner, options=f"-c search_path={drawn.live.schema}") as owner:
-            for table, condition in OWN.items():
-                gone += owner.execute(f"DELETE FROM {table} WHERE {condition}".encode(), values).rowcount
+        gone = drawn.forget(account)
         found = drawn.repair(account)
         assert len(found.differences) == gone > 0
         assert {d.how for d in found.differences} == {"missing"}
@@ -172,6 +186,52 @@ def test_a_repair_leaves_what_is_wrong_with_others_to_their_own(told: Repairable
 def test_who_was_never_registered_can_not_be_repaired(told: Repairable) -> None:
     with pytest.raises(RepairError, match="There is no account 12345"):
         told.repair(12345)
+
+
+def test_a_repair_that_would_take_too_much_is_refused_before_it_waits_for_anything(told: Repairable) -> None:
+    told.change("DELETE FROM home WHERE owner = %s", LOCAL[ALICE])
+    wrong = told.digests()
+    with (
+        psycopg.connect(told.database.owner, options=f"-c search_path={told.live.schema}") as projecting,
+        psycopg.connect(told.database.owner, autocommit=True, options=f"-c lock_timeout={TIMEOUT_S}s") as owner,
+    ):
+        projecting.execute("LOCK TABLE facts IN ROW EXCLUSIVE MODE")
+        with pytest.raises(RepairError, match=r"More than 3 facts and rows .*`daybook replay --only home`"):
+            told.repair_over(owner, LOCAL[ALICE], concerned_max=3)
+    assert told.digests() == wrong
+    assert told.repair(LOCAL[ALICE]).differences
+
+
+def test_what_is_too_much_for_a_repair_counts_its_facts_and_rows(told: Repairable) -> None:
+    most = 0
+    while told.refuses(LOCAL[ALICE], most):
+        most += 1
+    told.change("INSERT INTO home VALUES (%s, %s, %s, 1, 'follow')", LOCAL[ALICE], HELLO, LOCAL[BOB])
+    assert told.refuses(LOCAL[ALICE], most) and not told.refuses(LOCAL[ALICE], most + 1)
+    told.forget(LOCAL[ALICE])
+    facts = told.repair(LOCAL[ALICE], dry_run=True).facts
+    assert told.refuses(LOCAL[ALICE], facts - 1), "none of its rows are there, but what they are worked out from"
+
+
+def test_a_repair_holds_a_few_of_the_posts_that_it_is_about_at_once(database: Database) -> None:
+    length, posts = 50_000, 100
+    log = [peers.registered(ALICE)]
+    for number in range(1, posts + 1):
+        uri, text = f"{ALICE}/statuses/{number}", "a " * (length // 2)
+        post = PostPublished(
+            post=number, author=LOCAL[ALICE], uri=uri, url=uri, visibility="public", published_at=START, text=text
+        )
+        log.append(peers.local(f"post:{number}", post))
+    write_log(database, peers.log_of(log))
+    large = Repairable(database, projected(database))
+    tracemalloc.start()
+    try:
+        assert large.repair(LOCAL[ALICE], told_max=5).differences == ()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        large.close()
+    assert peak < length * posts / 2, "what it wrote, or the rows of it, were held whole"
 
 
 def test_what_is_projected_meanwhile_waits_and_comes_out_the_same(

@@ -24,7 +24,7 @@ from adapters.founded import as_founded
 from adapters.postgres.schedule import BACKUP, note
 from workers.alone import started_if_stopped
 from workers.preflight import NotReady
-from workers.telling import telling
+from workers.progress import telling
 from workers.up import console_of
 
 DAMAGED = 3

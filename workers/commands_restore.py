@@ -26,7 +26,7 @@ from adapters.master_key import decoded
 from workers.alone import database_in
 from workers.commands_backup import DAMAGED, DEFAULT_FOLDER, INTERRUPTED, Flag, Keys, intact, show_manifest
 from workers.preflight import NotReady
-from workers.telling import telling
+from workers.progress import telling
 from workers.up import console_of
 
 MasterKeyFile = Annotated[Path | None, Parameter(name="--master-key-file")]

@@ -44,7 +44,9 @@ class _How(NamedTuple):
     rate: float | None
     most: int
     json: bool
-    only: frozenset[str]
+    only: tuple[str, ...]
+    """As they were named."""
+    tables: frozenset[str]
 
 
 def replay(
@@ -62,7 +64,7 @@ def replay(
 
     Exits 3 without switching when any table differs, and says which rows do, in what, and which events are behind it.
     The instance may run meanwhile, or only its database. What is interrupted goes on where it was at the next
-    `daybook replay`.
+    `daybook replay`; a part (`--only`) never does, and begins anew.
 
     Parameters
     ----------
@@ -72,7 +74,8 @@ def replay(
     dry_run
         Compare only: the new ones are dropped again, whatever comes of it.
     switch_anyway
-        Switch although tables differ: the new ones are what this code makes of the log.
+        Switch although tables differ: the new ones are what this code makes of the log. With `--only` they are made
+        again first.
     keep_old
         Keep the old ones, so that `daybook generation back` can go back to them; they take their disk until
         `daybook generation drop`.
@@ -88,7 +91,7 @@ def replay(
     if most < 0:
         raise Refused(f"--most must not be negative, and {most} is.")
     console = Console(stderr=True, no_color="NO_COLOR" in os.environ) if json else console_of()
-    sys.exit(_status(console, _How(dry_run, switch_anyway, keep_old, restart, rate, most, json, _tables(only))))
+    sys.exit(_status(console, _How(dry_run, switch_anyway, keep_old, restart, rate, most, json, only, _tables(only))))
 
 
 def _status(console: Console, how: _How) -> int:
@@ -101,7 +104,8 @@ def _status(console: Console, how: _How) -> int:
     except Untold as error:
         raise NotReady(f"{error}. A replay of the whole log sets that event aside.") from error
     except KeyboardInterrupt:
-        console.print("Interrupted; what is live stays as it is. The next `daybook replay` goes on from here.")
+        follows = "drops what was made of the part" if how.only else "goes on from here"
+        console.print(f"Interrupted; what is live stays as it is. The next `daybook replay` {follows}.")
         return INTERRUPTED
 
 
@@ -116,7 +120,7 @@ def _run(console: Console, how: _How) -> int:
     os.nice(NICE)
     with replaying(settings, Pace(how.rate)) as run, _reader(settings) as reader:
         if how.only:
-            _begin_part(run, console, how.only)
+            _begin_part(run, console, how.tables)
         else:
             _begin(run, console, restart=how.restart)
         return _replay(run, console, Shown(reader, most=how.most, as_json=how.json), how)
@@ -190,15 +194,26 @@ def _replay(run: Replay, console: Console, shown: Shown, how: _How) -> int:
         console.print(f"Nothing was switched; generation {made.n} is dropped again.", highlight=False)
         return DIFFERENT if found.different else 0
     if found.different and not how.switch_anyway:
-        console.print(
-            f"Nothing was switched. Schema {run.old.schema} is live, schema {made.schema} is what this code makes of "
-            "the log. `daybook replay --switch-anyway` puts it in the place of the live one, "
-            f"`daybook generation drop {made.n}` drops it.",
-            highlight=False,
-        )
+        console.print(f"Nothing was switched. {_left(run, how.only)}", highlight=False)
         return DIFFERENT
     _switch(run, console, keep_old=how.keep_old)
     return 0
+
+
+def _left(run: Replay, only: Sequence[str]) -> str:
+    """What there is now that tables differ, and what to do about it."""
+    live, made, drop = run.old.schema, run.made.schema, f"`daybook generation drop {run.made.n}`"
+    if only:
+        named = " ".join(f"--only {name}" for name in only)
+        return (
+            f"Schema {live} is live, schema {made} has the part that this code makes of the facts, and copies of all "
+            f"else. `daybook replay {named} --switch-anyway` makes that again and puts it in the place of the live "
+            f"one. Any replay drops this one, and so does {drop}."
+        )
+    return (
+        f"Schema {live} is live, schema {made} is what this code makes of the log. `daybook replay --switch-anyway` "
+        f"puts it in the place of the live one, {drop} drops it."
+    )
 
 
 def _switch(run: Replay, console: Console, *, keep_old: bool) -> None:

@@ -162,6 +162,7 @@ def test_one_projection_alone_is_made_of_the_facts_compared_and_switched_to(runn
     assert done.returncode == 3, done.stdout + done.stderr
     assert "Making home of the facts" in done.stdout
     assert "@admin's home lacks " in done.stdout and "home: 1 missing, by post.published" in done.stdout
+    assert "`daybook replay --only home --switch-anyway` makes that again" in " ".join(done.stdout.split())
     assert running.live() == before
     with polled(running, "/api/v1/timelines/home") as statuses:
         done = running.daybook("replay", "--only", "home", "--only", "follow_wishes", "--switch-anyway")
@@ -191,13 +192,17 @@ def test_what_can_not_be_made_alone_is_refused_with_what_can(running: Running) -
 
 
 @contextlib.contextmanager
-def held_up_in_the_middle(running: Running) -> Iterator[subprocess.Popen[str]]:
-    """A replay that waits in the middle of its first batch for as long as this lasts."""
-    following = f"daybook project read_{running.live() + 1}"
+def held_up_in_the_middle(
+    running: Running, *arguments: str, at: str = "app.ids", who: str | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A replay that waits in the middle of its first batch for as long as this lasts; or its connection `who` `at` a
+    table.
+    """
+    following = who or f"daybook project read_{running.live() + 1}"
     with psycopg.connect(running.owner) as connection:
-        connection.execute("LOCK TABLE app.ids IN ACCESS EXCLUSIVE MODE")
+        connection.execute(f"LOCK TABLE {at} IN ACCESS EXCLUSIVE MODE".encode())
         process = subprocess.Popen(
-            command("replay"),
+            command("replay", *arguments),
             env=environ(running.data),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -225,6 +230,18 @@ def test_a_replay_that_is_ended_in_the_middle_leaves_the_live_one_and_the_next_g
     assert running.client.get("/api/v1/timelines/home").status_code == 200
     done = running.daybook("replay")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert running.generations() == [(before + 1, "live")]
+
+
+def test_an_interrupted_part_says_that_nothing_goes_on_with_it(running: Running) -> None:
+    before, copied = running.live(), f"read_{running.live()}.parked"
+    with held_up_in_the_middle(running, "--only", "home", at=copied, who="daybook replay") as process:
+        process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 130, said
+    assert "The next `daybook replay` drops what was made of the part." in " ".join(said.split())
+    done = running.daybook("replay")
+    assert done.returncode == 0 and "Going on" not in done.stdout, done.stdout + done.stderr
     assert running.generations() == [(before + 1, "live")]
 
 

@@ -2,11 +2,14 @@
 
 Into a folder that has one already only what is new is written: full segments of the log and pictures never change.
 Keys, accounts and all else are written whole each time, and the old ones removed, so that what was destroyed since
-(an erased event's key, a deleted picture) leaves the backup with the next one.
+(an erased event's key, a deleted picture) leaves the backup with the next one. Keys that are kept apart may lie beside
+those of other backups: their names say whose they are.
 """
 
 import fcntl
 import os
+import re
+import secrets
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -38,8 +41,10 @@ from adapters.master_key import load_master_key
 # What a whole backup may lie under; whatever else is in the folder is nobody's to remove.
 _OURS = (
     *("log/events-*", "app/*-*", "keys/event_keys-*", "media/??/*", "media-*.sha256", "master-*.key"),
-    *(f"{name}{DRAFT_ENDING}" for name in ("log/*", "app/*", "keys/event_keys", "media", "master")),
+    *(f"{name}{DRAFT_ENDING}" for name in ("log/*", "app/*", "media", "master")),
 )
+_ID_BYTES = 4
+_ID = re.compile(rf"[0-9a-f]{{{2 * _ID_BYTES}}}")
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -57,13 +62,14 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Backup:
-    """One backup under way."""
+    """One backup under way; `own` is what its folder has called itself since the first one there."""
 
-    def __init__(self, url: str, settings: Settings, folder: Path, apart: Path | None) -> None:
+    def __init__(self, url: str, settings: Settings, folder: Path, apart: Path | None, own: str) -> None:
         self._url = url
         self._settings = settings
         self._folder = folder
         self._apart = apart
+        self._own = own
         self._prior = read_if_any(folder)
         known = {} if self._prior is None else listed(folder, self._prior.media)
         self._pictures = Collection(settings.data, folder, known)
@@ -120,7 +126,7 @@ class Backup:
                 migrations=moment.migrations(),
                 event_columns=moment.event_columns,
                 segments=segments,
-                keys=moment.keys(keys_folder(self._folder, self._apart)),
+                keys=moment.keys(keys_folder(self._folder, self._apart), self._own),
                 tables=moment.app_tables(tell),
                 # Behind the rows, so that none of them is given out again.
                 sequences=tables.sequences(connection),
@@ -147,10 +153,12 @@ class Backup:
             wanted = {self._folder / name for name in names} | {place / stands.keys.file for place in keys_in}
         found = [path for pattern in _OURS for path in self._folder.glob(pattern)]
         if self._apart is not None:
-            found += self._apart.glob("event_keys*")
-        for path in found:
-            if path not in wanted:
-                path.unlink()
+            # Whatever else is there may be all that another backup can be read with.
+            found += self._apart.glob(f"event_keys-{self._own}*")
+            if self._prior is not None:
+                found.append(self._apart / self._prior.keys.file)
+        for path in set(found) - wanted:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -162,25 +170,35 @@ def backing_up(settings: Settings, folder: Path, apart: Path | None, *, dry_run:
     if settings.database_url is None:
         raise SettingsError("A backup reads everything, which only the database's owner may: set DATABASE_URL.")
     try:
-        with _locked(folder, dry_run=dry_run):
-            yield Backup(settings.database_url, settings, folder, apart)
+        with _locked(folder, dry_run=dry_run) as own:
+            yield Backup(settings.database_url, settings, folder, apart, own)
     except psycopg.OperationalError as error:
         raise BackupError(f"The database does not answer, so there is no backup: {str(error).strip()}") from error
 
 
 @contextmanager
-def _locked(folder: Path, *, dry_run: bool) -> Generator[None]:
+def _locked(folder: Path, *, dry_run: bool) -> Generator[str]:
+    """Hold the folder, and give what it calls itself: a name that moves with it, and that no other folder gets."""
     if dry_run:
-        yield
+        yield ""
         return
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise BackupError(f"{folder} can't be written to ({error.strerror}): choose another folder.") from error
-    with os.fdopen(descriptor) as lock:
+    with os.fdopen(descriptor, "r+", encoding="ascii", errors="replace") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise BackupError(f"Another backup into {folder} is running: wait for it to end.") from error
-        yield
+        own = lock.read()
+        if not _ID.fullmatch(own):
+            own = secrets.token_hex(_ID_BYTES)
+            lock.seek(0)
+            lock.truncate()
+            lock.write(own)
+            lock.flush()
+            # Keys that are named after it must not outlast it.
+            os.fsync(descriptor)
+        yield own

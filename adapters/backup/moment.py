@@ -90,9 +90,9 @@ class Moment:
             tell("events", last, self.position)
         return tuple(made)
 
-    def keys(self, folder: Path) -> Table:
-        """The events' keys, into a folder of their own."""
-        return self._table(folder, "", self._tables[EVENT_KEYS])
+    def keys(self, folder: Path, own: str) -> Table:
+        """The events' keys, into a folder of their own; `own` tells them from those of other backups there."""
+        return self._table(folder, "", self._tables[EVENT_KEYS], f"-{own}")
 
     def app_tables(self, tell: Tell) -> tuple[Table, ...]:
         """Everything that is neither replayed nor switched."""
@@ -161,9 +161,9 @@ class Moment:
     def _copied(self) -> list[Found]:
         return tables.copied(self._connection)
 
-    def _table(self, root: Path, folder: str, table: Found) -> Table:
+    def _table(self, root: Path, folder: str, table: Found, suffix: str = "") -> Table:
         copying = tables.copy_table(self._connection, table)
-        part = write_part(root, folder + table.table.partition(".")[2], ".zst", copying.blocks()).part
+        part = write_part(root, folder + table.table.partition(".")[2] + suffix, ".zst", copying.blocks()).part
         return Table(
             file=part.file,
             sha256=part.sha256,

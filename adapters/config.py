@@ -70,8 +70,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     owner's (it may migrate), `database_app_url` the role's that may only append and project; `name_map` gives
     (address, port) for names used in trials, every address a loopback one; `trusted_proxies` are networks (CIDR) whose
     peers say truly whom they speak for; `home_days` is after how many days of absence a home is dropped, 0 for never;
-    `metrics_token` lets whoever has it read /metrics from elsewhere; `pages_mb` is how much memory `serve` keeps ready
-    answers in, at most.
+    `metrics_token` lets whoever has it read /metrics; `pages_mb` is how much memory `serve` keeps ready answers in, at
+    most.
     """
 
     domain: str = "localhost:3000"

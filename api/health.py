@@ -1,7 +1,8 @@
 """For whoever watches: /livez (the process answers), /readyz (it can answer what it is asked), /metrics (Prometheus).
 
-The first two say nothing that a stranger could use. Metrics do; they are for this machine, or for whoever has the
-token. Behind a reverse proxy everybody comes from this machine, so what was passed on never counts as that.
+The first two say nothing that a stranger could use. Metrics do; they are for whoever has the token. Behind a reverse
+proxy everybody comes from this machine, and not every proxy says that it is one: so without a token nobody may read the
+metrics of an instance that has a name for the world, and those of a trial only who asks from this machine.
 """
 
 import hmac
@@ -23,6 +24,10 @@ UNCACHED = {"Cache-Control": "no-store"}
 PASSED_ON = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 FROM_ELSEWHERE = (
     "Metrics can be read from this machine and not through a proxy; from elsewhere, with DAYBOOK_METRICS_TOKEN."
+)
+FOR_NOBODY = (
+    "Nobody can read the metrics of this instance until DAYBOOK_METRICS_TOKEN is set: "
+    "then whoever sends that as a bearer token can."
 )
 
 
@@ -52,14 +57,18 @@ async def metrics(request: AnyRequest, server: TheBook) -> Response[bytes]:
 def check_reader(request: AnyRequest, settings: Settings) -> None:
     """Raise Forbidden or Unauthorized unless whoever asks may read metrics.
 
-    With a token set, it is asked for from everywhere. Without one, the connection and the name that was asked for must
-    be this machine's, and nothing may say that it was passed on.
+    With a token set, it is asked for from everywhere. Without one the instance must be a trial on this machine, as its
+    domain says; the connection and the name that was asked for must be this machine's, too, and nothing may say that
+    it was passed on.
     """
     if settings.metrics_token is not None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), settings.metrics_token.encode()):
             raise Unauthorized("Metrics are for whoever has the token in DAYBOOK_METRICS_TOKEN.")
         return
+    if not settings.loopback:
+        # A proxy may pass the request on under this machine's name and add no header, as nginx does unless told to.
+        raise Forbidden(FOR_NOBODY)
     peer = request.client.host if request.client is not None else ""
     passed_on = any(name in request.headers for name in PASSED_ON)
     if passed_on or not is_loopback(peer) or not _names_this_machine(request.headers.get("host", "")):

@@ -127,10 +127,17 @@ def test_no_label_has_what_others_make_up(instance: LiveInstance, peer: Peer) ->
         ("127.0.0.1", {"Host": "["}, 403),
     ],
 )
-def test_without_a_token_metrics_are_for_this_machine_and_never_for_what_was_passed_on(
+def test_without_a_token_a_trial_s_metrics_are_for_this_machine_and_never_for_what_was_passed_on(
     instance: LiveInstance, address: str, headers: dict[str, str], status: int
 ) -> None:
     assert asked_as(instance, address, **headers).status_code == status
+
+
+def test_without_a_token_nobody_reads_the_metrics_of_an_instance_that_others_can_reach(instance: LiveInstance) -> None:
+    """As nginx passes a request on by a bare `proxy_pass http://127.0.0.1:3000;`: nothing tells it from a local one."""
+    instance.server.settings = msgspec.structs.replace(instance.server.settings, domain="social.example")
+    refused = asked_as(instance, "127.0.0.1", Host="127.0.0.1:3000")
+    assert refused.status_code == 403 and "until DAYBOOK_METRICS_TOKEN is set" in refused.json()["error"]
 
 
 def test_with_a_token_metrics_are_for_whoever_has_it(instance: LiveInstance) -> None:

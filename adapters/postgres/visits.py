@@ -1,33 +1,50 @@
 """Visits: when somebody was last here, in schema `app`, so that it can be decided who is away."""
 
 import datetime as dt
+import logging
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, LiteralString
 
+from psycopg.errors import ReadOnlySqlTransaction
+
 from adapters.postgres.reads import View
 from adapters.postgres.short_statements import Pool, ShortStatements
+from adapters.unavailable import Unavailable
 from projections.home_turns import home_kept_now
 
 NOTED_EVERY: Final = dt.timedelta(hours=1)
 NOTED_MAX: Final = 10_000
+# How long nobody is noted after that failed, so that not every request waits for what fails.
+TRY_AGAIN_S: Final = 2.0
+log = logging.getLogger("daybook.visits")
 
 
 class Visits:
     """Notes who is here, each once an hour; remembers at most NOTED_MAX of them, and notes the others more often."""
 
-    def __init__(self, pool: Pool, now: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self, pool: Pool, now: Callable[[], dt.datetime], clock_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self._sql = ShortStatements(pool)
         self._now = now
+        self._clock_s = clock_s
         self._noted: OrderedDict[int, dt.datetime] = OrderedDict()
+        self._try_at_s = clock_s()
 
     async def note(self, account: int) -> None:
-        """This account is here now. Raises Unavailable."""
+        """This account is here now. Where that can't be written down (the disk is full), whoever asks goes on."""
         now = self._now()
         noted = self._noted.get(account)
-        if noted is not None and now - noted < NOTED_EVERY:
+        if (noted is not None and now - noted < NOTED_EVERY) or self._clock_s() < self._try_at_s:
             return
-        await self._sql.run(NOTE, {"account": account, "now": now})
+        try:
+            await self._sql.run(NOTE, {"account": account, "now": now})
+        except (Unavailable, ReadOnlySqlTransaction) as error:
+            self._try_at_s = self._clock_s() + TRY_AGAIN_S
+            log.warning("who is here can't be noted and is answered all the same: %s", error.__cause__ or error)
+            return
         self._noted[account] = now
         self._noted.move_to_end(account)
         if len(self._noted) > NOTED_MAX:

@@ -6,7 +6,7 @@ import msgspec
 import psycopg
 import pytest
 
-from adapters.postgres.visits import NOTED_EVERY, Visits
+from adapters.postgres.visits import NOTED_EVERY, TRY_AGAIN_S, Visits
 from adapters.wiring import utc_now
 from tests.api.mastodon.world import Person, World
 from tests.projections.projecting import wait_until_killed
@@ -15,6 +15,13 @@ from workers.schedule import DROPPED_A_MINUTE_MAX, SCHEDULE, drop_homes
 pytestmark = pytest.mark.anyio
 
 HOME = "/api/v1/timelines/home"
+VISITS = "SELECT account FROM app.visits"
+# PostgreSQL fails to write a visit down, and goes on reading.
+FAILS = """
+    CREATE FUNCTION app.fail() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'as % has it', TG_ARGV[0] USING ERRCODE = TG_ARGV[0]; END $$;
+    CREATE TRIGGER fails BEFORE INSERT ON app.visits EXECUTE FUNCTION app.fail(':fault');
+"""
 
 
 async def away(world: World, person: Person, days: int = 31) -> None:
@@ -156,3 +163,23 @@ async def test_anything_that_somebody_asks_is_a_visit_noted_once_an_hour(world: 
     async with world.server.pool.connection() as connection:
         cursor = await connection.execute("SELECT last_at FROM app.visits WHERE account = %s", [bob.number])
         assert await cursor.fetchone() == (later,)
+
+
+@pytest.mark.parametrize("fault", ["disk_full", "read_only_sql_transaction"])
+async def test_who_can_not_be_noted_is_answered_all_the_same_and_noted_once_that_works_again(
+    world: World, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    bob = await world.person("bob")
+    clock_s = 0.0
+    visits = Visits(world.server.pool, utc_now, lambda: clock_s)
+    with psycopg.connect(str(world.settings.database_url), autocommit=True) as owner:
+        owner.execute(FAILS.replace(":fault", fault).encode())
+        assert await bob.home() == []
+        await visits.note(bob.number)
+        assert "can't be noted" in caplog.text and fault in caplog.text
+        owner.execute("DROP TRIGGER fails ON app.visits")
+        await visits.note(bob.number)
+        assert owner.execute(VISITS).fetchall() == [], "every request would wait for what fails"
+        clock_s = TRY_AGAIN_S
+        await visits.note(bob.number)
+        assert owner.execute(VISITS).fetchall() == [(bob.number,)]

@@ -31,7 +31,8 @@ _log = logging.getLogger(__name__)
 class Positions:
     """(epoch, token) → position in Redis. Losing Redis makes reads wait a little longer, never fail.
 
-    What Redis could not be told this process remembers itself, for when Redis is back and knows nothing of it.
+    What Redis could not be told this process remembers itself, for when Redis is back and knows nothing of it. Other
+    processes don't learn of it: there a read may come before its write is projected (ADR 19).
     """
 
     def __init__(self, link: RedisLink, url: str) -> None:
@@ -109,6 +110,8 @@ class Positions:
                 # A connection that died without a word would look like silence for ever.
                 await channel.ping()  # pyright: ignore[reportUnknownMemberType]
             elif message["type"] == "subscribe":
+                # What was asked before may have been answered before a write that nobody told us of.
+                self._changes += 1
                 self._listening = True
             elif message["type"] == "message":
                 token, epoch, position = message["data"].split(":")

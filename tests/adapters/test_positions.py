@@ -1,11 +1,13 @@
 """What a token wrote through one process, every process knows, without asking for it at each read."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import TypeVar
 
 import pytest
 import redis
+import redis.asyncio
 
 from adapters.embedded.valkey import EmbeddedValkey
 from adapters.positions import Positions
@@ -15,6 +17,22 @@ from adapters.tasks import end
 pytestmark = pytest.mark.anyio
 PATIENCE_S = 10
 EPOCH, OTHER_EPOCH = "epoch", "another"
+T = TypeVar("T")
+
+
+class SlowLink(RedisLink):
+    """A way to Redis on which the first answer arrives when it is let go."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.answered, self.let_go = asyncio.Event(), asyncio.Event()
+
+    async def ask(self, call: Callable[[redis.asyncio.Redis], Awaitable[T]]) -> T:
+        answer = await super().ask(call)
+        if not self.answered.is_set():
+            self.answered.set()
+            await self.let_go.wait()
+        return answer
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -78,6 +96,26 @@ async def test_nothing_is_known_once_the_channel_is_lost(
     assert await here.last_of(1, EPOCH) == 7
     await knows(here, 1)
     assert here.known(1, EPOCH) == 7
+
+
+async def test_an_answer_from_before_the_channel_was_there_is_not_remembered_behind_it(
+    processes: list[Positions], valkey_server: EmbeddedValkey
+) -> None:
+    there = processes[0]
+    async with AsyncExitStack() as stack, asyncio.timeout(PATIENCE_S):
+        link = SlowLink(valkey_server.url)
+        here = Positions(link, valkey_server.url)
+        for one in (link, here):
+            stack.push_async_callback(one.aclose)
+        asked = asyncio.create_task(here.last_of(1, EPOCH))
+        await link.answered.wait()
+        await there.remember(1, EPOCH, 7)
+        stack.push_async_callback(end, asyncio.create_task(here.keep_current()))
+        await knows(here, 2)
+        link.let_go.set()
+        assert await asked == 0
+        assert here.known(1, EPOCH) is None
+        assert await here.last_of(1, EPOCH) == 7
 
 
 async def test_without_redis_nobody_knows(tmp_path_factory: pytest.TempPathFactory) -> None:

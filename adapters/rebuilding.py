@@ -42,6 +42,13 @@ def rebuild_lost(settings: Settings, progress: Progress) -> Generation | None:
         return made
 
 
+def are_lost(settings: Settings) -> bool:
+    """Whether `rebuild_lost` would have something to do. Raises what that does."""
+    with connect(settings) as owner:
+        check_current(owner)
+        return generations.lost(owner) is not None
+
+
 def _build(settings: Settings, url: str, made: Generation, tail: Tail, progress: Progress) -> None:
     projector = make_projector(settings, url, made, children=children_here())
     try:

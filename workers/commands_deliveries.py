@@ -14,7 +14,7 @@ from adapters.postgres.tailing import DatabaseTrouble
 from adapters.postgres.unreachable import Unreachable, retry, unreachable
 from domain.events import Refused
 from workers.preflight import NotReady
-from workers.up import console_of
+from workers.up import console_of, print_table
 
 app = App(name="deliveries", help="Show hosts that can't be reached, and try them again.")
 
@@ -45,7 +45,7 @@ def hosts(*, json: Flag = False) -> None:
         since = "" if one.failed_on is None else str(one.failed_on)
         numbers = (str(one.waiting), str(one.failures), str(one.failing_days))
         table.add_row(one.host, one.state, *numbers, since, one.last_error or "")
-    console_of().print(table)
+    print_table(console_of(), table)
 
 
 @app.command(name="retry")

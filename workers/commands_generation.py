@@ -17,7 +17,7 @@ from adapters.keeping import Keeping, Listed, keeping, looking
 from adapters.replaying import ReplayError
 from workers.preflight import NotReady
 from workers.progress import progress_of
-from workers.up import console_of
+from workers.up import console_of, print_table
 
 app = App(name="generation", help="The generations of read models: list them, switch between them, drop them.")
 
@@ -38,7 +38,7 @@ def show() -> None:
         table.add_column(heading, justify="right" if right else "left", no_wrap=True)
     for one in found:
         table.add_row(*_cells(one))
-    console.print(table)
+    print_table(console, table)
 
 
 @app.command

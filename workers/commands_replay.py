@@ -20,7 +20,7 @@ from adapters.founded import as_founded
 from adapters.master_key import load_master_key
 from adapters.pacing import Pace
 from adapters.postgres.reading_log import LogReader
-from adapters.rebuilding import rebuild_lost
+from adapters.rebuilding import are_lost, rebuild_lost
 from adapters.replaying import Comparison, Replay, ReplayError, replaying
 from adapters.retelling import Untold
 from domain.events import Refused
@@ -28,7 +28,7 @@ from projections import parts
 from workers.differences_shown import MOST, Shown
 from workers.preflight import NotReady
 from workers.progress import progress_of
-from workers.up import console_of
+from workers.up import console_of, print_table
 
 DIFFERENT = 3
 INTERRUPTED = 130
@@ -111,6 +111,11 @@ def _status(console: Console, how: _How) -> int:
 
 def _run(console: Console, how: _How) -> int:
     settings = as_founded(attached(load_settings(os.environ)))
+    if how.dry_run and are_lost(settings):
+        console.print(
+            "The read models are gone, so there is nothing to compare with: without --dry-run they are made of the log."
+        )
+        return DIFFERENT
     with progress_of(console, "Building read models that are gone") as tell:
         made = rebuild_lost(settings, tell)
     if made is not None:
@@ -245,7 +250,7 @@ def _show(console: Console, found: Comparison) -> None:
             rows += f" / {row.replayed_rows:,}"
         digests = row.live_digest[:DIGEST_DIGITS], row.replayed_digest[:DIGEST_DIGITS]
         table.add_row(row.table, rows, *digests, "yes" if row.same else "NO")
-    console.print(table)
+    print_table(console, table)
 
 
 def _say_nothing(reached: int, goal: int) -> None:

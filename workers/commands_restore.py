@@ -21,7 +21,7 @@ from adapters.backup.restoring import (
     restore_database,
     restore_pictures,
 )
-from adapters.config import Settings, load_settings
+from adapters.config import Settings, host_of, is_loopback, load_settings
 from adapters.master_key import decoded
 from workers.alone import database_in
 from workers.commands_backup import DAMAGED, DEFAULT_FOLDER, INTERRUPTED, Flag, Keys, intact, show_manifest
@@ -108,6 +108,9 @@ def _key(settings: Settings, folder: Path, manifest: Manifest, key_file: Path | 
 def _show_restored(console: Console, settings: Settings, manifest: Manifest, epoch: str) -> None:
     domain = manifest.origin.partition("://")[2]
     setting = "" if domain == settings.domain else f"DAYBOOK_DOMAIN={domain} "
+    port = domain.rpartition(":")[2]
+    if is_loopback(host_of(domain)) and port.isdigit() and int(port) != settings.port:
+        setting += f"DAYBOOK_PORT={port} "
     console.print(
         f"Restored {manifest.position:,} events and {manifest.media_files:,} pictures of {manifest.origin}; the log "
         f"begins a new life (epoch {epoch[:8]}). What happened after {manifest.made_at} is not in it. Start it with "

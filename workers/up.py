@@ -12,6 +12,8 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
 from adapters.config import JSON, Settings, host_of, is_loopback
 from adapters.embedded.postgres import EmbeddedPostgres
@@ -25,6 +27,7 @@ from workers.supervisor import Command, Part, Say, Stopped, Supervisor, reap_str
 ANSWER_TIMEOUT_S = 60.0
 ANSWER_PATIENCE_S = 5.0
 POLL_S = 0.1
+WIDTH_MAX = 200
 RESTARTS_BEFORE_FIRST_ANSWER_MAX = 3
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (an address to replace, not to bind)
 
@@ -193,3 +196,10 @@ def _command(settings: Settings) -> str:
 def console_of(environ: Mapping[str, str] = os.environ) -> Console:
     """Where an operator reads: standard output, without colours when NO_COLOR is set or it is not a terminal."""
     return Console(no_color="NO_COLOR" in environ)
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print all of a table, however narrow the terminal is: what is cut off can't be typed again."""
+    needed = Measurement.get(console, console.options.update(max_width=WIDTH_MAX), table).maximum
+    whole = Console(file=console.file, no_color=console.no_color, width=max(console.width, needed))
+    whole.print(table)

@@ -6,7 +6,7 @@ from typing import Final
 
 from adapters.condition.finding import span
 from adapters.condition.reading import BEHIND_MAX
-from adapters.postgres.reads import Reads
+from adapters.postgres.reads import GONE, Reads
 from adapters.unavailable import Unavailable
 
 PATIENCE_S: Final = 2.0
@@ -56,14 +56,15 @@ class Ready:
 
     async def _look(self) -> list[str]:
         try:
-            self._reads.view()
+            view = self._reads.view()
         except Unavailable:
             return ["The read models are not made by this code; they are being built, or the database was never seen."]
         try:
             async with asyncio.timeout(PATIENCE_S):
                 head, _ = await self._reads.head()
-        except Unavailable:
-            return ["The database does not answer."]
+                await view.position()
+        except Unavailable as error:
+            return ["The read models are gone."] if GONE in str(error) else ["The database does not answer."]
         except TimeoutError:
             return [f"The database does not answer within {PATIENCE_S:.0f} s."]
         return self._progress.lacking(head, head - self._reads.behind(head), time.monotonic())

@@ -162,10 +162,8 @@ def replace_lost(owner: psycopg.Connection, app_role: str) -> Generation | None:
 
     It is to be built before anybody reads it.
     """
-    held = live(owner)
-    if held is None or held.code_hash != code_hash():
-        return None
-    if is_whole(owner, held):
+    held = lost(owner)
+    if held is None:
         return None
     with owner.transaction():
         owner.execute("UPDATE app.generations SET status = 'kept' WHERE n = %s", [held.n])
@@ -174,6 +172,14 @@ def replace_lost(owner: psycopg.Connection, app_role: str) -> Generation | None:
         owner.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(held.schema)))
         owner.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(made.n)])
     return made
+
+
+def lost(connection: psycopg.Connection) -> Generation | None:
+    """The live generation, if it is by this code and lacks tables."""
+    held = live(connection)
+    if held is None or held.code_hash != code_hash() or is_whole(connection, held):
+        return None
+    return held
 
 
 def is_whole(connection: psycopg.Connection, generation: Generation) -> bool:

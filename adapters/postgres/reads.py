@@ -29,6 +29,7 @@ RETRY_S = 0.5
 SILENCE_S_MAX = 15.0
 # A request asks its view several times over; none lasts longer than this.
 DRAIN_S = 5.0
+GONE = "The read models are gone until a restart or `daybook replay` makes them anew, and so this"
 _log = logging.getLogger(__name__)
 
 _LIVE = "SELECT n FROM app.generations WHERE status = 'live' AND code_hash = %s"
@@ -69,6 +70,9 @@ class View:
                 return await self._ask(statement, values)
         except (psycopg.OperationalError, PoolClosed, PoolTimeout) as error:
             raise Unavailable("PostgreSQL") from error
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+            # Somebody dropped them: a restart, or a replay, makes them anew.
+            raise Unavailable(GONE, retry_after_s=5) from error
 
     async def _ask(self, statement: Any, values: Mapping[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:
         async with self._pool.connection() as connection:

@@ -108,6 +108,8 @@ def test_read_models_that_were_thrown_away_are_made_again_from_the_log(running: 
     home = running.client.get("/api/v1/timelines/home").raise_for_status().json()
     with psycopg.connect(running.owner) as connection:
         connection.execute(f"DROP SCHEMA read_{running.live()} CASCADE")
+    dry = running.daybook("replay", "--dry-run")
+    assert dry.returncode == 3 and "nothing to compare with" in dry.stdout, dry.stdout + dry.stderr
     done = running.daybook("replay")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "made of the log, and live" in done.stdout

@@ -10,11 +10,14 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.condition.reading import reading
+from adapters.condition.ready import Ready
 from adapters.pages import Pages
 from adapters.postgres import generations, touching
 from adapters.postgres.generations import Generation
 from adapters.postgres.reads import Pool, Reads
 from adapters.postgres.touching import Touched
+from adapters.unavailable import Unavailable
+from projections.usage import usage
 from tests.database import APP_ROLE, Database
 
 pytestmark = pytest.mark.anyio
@@ -211,3 +214,13 @@ async def test_no_page_outlives_progress_of_which_nobody_told_what_it_touched(
     # Whoever asks for the pointer again sees progress, too.
     await asyncio.to_thread(tell, database, generations.CHANNEL, str(live.n))
     await until(lambda: pages.find(1) is None)
+
+
+async def test_read_models_that_somebody_dropped_are_said_to_be_gone(
+    reads: Reads, database: Database, live: Generation
+) -> None:
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        owner.execute(f"DROP SCHEMA {live.schema} CASCADE".encode())
+    with pytest.raises(Unavailable, match="gone until a restart"):
+        await reads.view().rows(usage())
+    assert await Ready(reads).reasons() == ["The read models are gone."]

@@ -125,6 +125,14 @@ def posts_by(site: Site, uri: str) -> Posts:
     return {name: (spoiler, json.loads(f"{{{says}}}")["content"]) for name, spoiler, says in rows}
 
 
+def has_projected(site: Site) -> bool:
+    """Whether its tables have come to the end of its log."""
+    with owner_of(site) as owner:
+        live, head = generations.live(owner), owner.execute("SELECT position FROM log.head").fetchone()
+        assert live is not None and head is not None
+        return generations.position_of(owner, live) >= head[0]
+
+
 def waited_for(holds: Callable[[], bool], timeout_s: float) -> bool:
     """Look until something holds; gives whether it came to that."""
     pause = threading.Event()
@@ -153,6 +161,7 @@ def test_every_post_arrives_once_whatever_is_killed_meanwhile(sites: list[Site])
     finally:
         writers.given_up.set()
     assert writers.unanswered > 0, "no kill was ever felt"
+    assert waited_for(lambda: has_projected(sender), ARRIVAL_TIMEOUT_S), "the sender's projector stands still"
     written = posts_by(sender, alice.uri)
     assert len(written) >= POSTS * 9 // 10
     same = waited_for(lambda: posts_by(receiver, alice.uri) == written, ARRIVAL_TIMEOUT_S)

@@ -179,20 +179,7 @@ class _Told(NamedTuple):
         row = self.fact_row
         if event is None:
             raise Untold(row.received_at_position, f"it is no {row.kind} by what it says today")
-        return Fact(
-            position=row.position,
-            n=row.n,
-            received_at_position=row.received_at_position,
-            stream=row.stream,
-            kind=row.kind,
-            actor=row.actor,
-            object=row.object,
-            because=row.because,
-            verdict=APPLIED,
-            event=event,
-            delivered=self.claim.delivered,
-            again=again,
-        )
+        return Fact(**row._asdict(), verdict=APPLIED, event=event, delivered=self.claim.delivered, again=again)
 
 
 def _asked_what_stood(remote: Sequence[tuple[int, _Told]]) -> Iterator[tuple[Any, ...]]:

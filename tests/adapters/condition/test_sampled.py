@@ -15,10 +15,11 @@ class Slow:
 
     def __init__(self) -> None:
         self.begun = 0
-        self.may_end = asyncio.Event()
+        self.has_begun, self.may_end = asyncio.Event(), asyncio.Event()
 
     async def make(self) -> int:
         self.begun += 1
+        self.has_begun.set()
         await self.may_end.wait()
         return self.begun
 
@@ -27,7 +28,7 @@ async def test_it_is_made_once_for_all_who_ask_at_the_same_time() -> None:
     slow = Slow()
     renewed = Renewed(slow.make, for_s=3_600)
     asking = [asyncio.create_task(renewed.value()) for _ in range(3)]
-    await asyncio.sleep(0)
+    await slow.has_begun.wait()
     slow.may_end.set()
     assert await asyncio.gather(*asking) == [1, 1, 1]
     assert await renewed.value() == 1 and slow.begun == 1
@@ -38,7 +39,7 @@ async def test_who_goes_away_or_will_not_wait_does_not_break_it_off() -> None:
     renewed = Renewed(slow.make, for_s=3_600)
     assert await renewed.value(patience_s=0) is None
     gone = asyncio.create_task(renewed.value())
-    await asyncio.sleep(0)
+    await slow.has_begun.wait()
     gone.cancel()
     slow.may_end.set()
     assert await renewed.value() == 1 and slow.begun == 1

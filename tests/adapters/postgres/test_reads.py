@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 import psycopg
@@ -136,10 +136,30 @@ async def test_progress_that_a_crash_took_back_is_not_believed(
             await reads.caught_up(10**9, 0.05)
 
 
+class Told(Pages):
+    """Pages that say when they were told anything."""
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(bytes_max)
+        self.told = asyncio.Event()
+
+    def touch(self, entities: Iterable[int] | None) -> None:
+        super().touch(entities)
+        self.told.set()
+
+    def forget(self) -> None:
+        super().forget()
+        self.told.set()
+
+    def listening(self, listening: bool) -> None:
+        super().listening(listening)
+        self.told.set()
+
+
 @pytest.fixture
-async def pages(database: Database, live: Generation) -> AsyncIterator[Pages]:
+async def pages(database: Database, live: Generation) -> AsyncIterator[Told]:
     """Pages that are told what is touched."""
-    kept = Pages(1_000_000)
+    kept = Told(1_000_000)
     async with Reads(database.app, pages=kept).running():
         yield kept
 
@@ -156,11 +176,12 @@ def tell(database: Database, channel: str, *payloads: str) -> None:
             owner.execute("SELECT pg_notify(%s, %s)", [channel, payload])
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Return when it holds: it depends on a connection of which nothing else can be asked."""
+async def until(pages: Told, holds: Callable[[], bool]) -> None:
+    """Return when it holds."""
     async with asyncio.timeout(PATIENCE_S):
-        while not holds():  # noqa: ASYNC110 - what is waited for is another process
-            await asyncio.sleep(0.01)
+        while not holds():
+            await pages.told.wait()
+            pages.told.clear()
 
 
 def touching_one(entity: int, generation: Generation) -> str:
@@ -171,49 +192,49 @@ def touching_one(entity: int, generation: Generation) -> str:
 
 
 async def test_pages_are_dropped_as_what_they_are_made_from_is_touched_in_the_live_generation(
-    pages: Pages, database: Database, live: Generation
+    pages: Told, database: Database, live: Generation
 ) -> None:
     keep(pages, 1)
     keep(pages, 2)
     other = Generation(live.n + 1, "", "")
     payloads = [f"{other.n}:*", touching_one(2, other), touching_one(1, live)]
     await asyncio.to_thread(tell, database, touching.CHANNEL, *payloads)
-    await until(lambda: pages.find(1) is None)
+    await until(pages, lambda: pages.find(1) is None)
     assert pages.find(2) is not None
 
 
-async def test_no_page_outlives_the_connection_that_tells_what_is_touched(pages: Pages, database: Database) -> None:
+async def test_no_page_outlives_the_connection_that_tells_what_is_touched(pages: Told, database: Database) -> None:
     keep(pages, 1)
     await asyncio.to_thread(cut_everything, database)
-    await until(lambda: pages.find(1) is None)
+    await until(pages, lambda: pages.find(1) is None)
 
     def kept_again() -> bool:
         keep(pages, 1)
         return pages.find(1) is not None
 
-    await until(kept_again)
+    await until(pages, kept_again)
 
 
-async def test_no_page_outlives_its_generation(pages: Pages, database: Database) -> None:
+async def test_no_page_outlives_its_generation(pages: Told, database: Database) -> None:
     keep(pages, 1)
     made = pages.begin()
     made.all_of(2)
     with psycopg.connect(database.owner, autocommit=True) as owner:
         generations.switch(owner, generations.create(owner, APP_ROLE))
-    await until(lambda: pages.find(1) is None)
+    await until(pages, lambda: pages.find(1) is None)
     pages.keep(2, made, (), b"a page of rows of the generation before")
     assert pages.find(2) is None
 
 
 async def test_no_page_outlives_progress_of_which_nobody_told_what_it_touched(
-    pages: Pages, database: Database, live: Generation
+    pages: Told, database: Database, live: Generation
 ) -> None:
     keep(pages, 1)
     with psycopg.connect(database.owner, autocommit=True) as owner:
         owner.execute(f"UPDATE {live.schema}.checkpoint SET notification_id = 5".encode())
     # Whoever asks for the pointer again sees progress, too.
     await asyncio.to_thread(tell, database, generations.CHANNEL, str(live.n))
-    await until(lambda: pages.find(1) is None)
+    await until(pages, lambda: pages.find(1) is None)
 
 
 async def test_read_models_that_somebody_dropped_are_said_to_be_gone(

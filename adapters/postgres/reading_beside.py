@@ -204,7 +204,8 @@ class _Child:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                with suppress(OSError):
+                # To close is to flush, and who was killed takes nothing more.
+                with suppress(BrokenPipeError):
                     pipe.close()
 
 
@@ -242,5 +243,6 @@ def _encoded(batch: Batch) -> bytes:
 
 if __name__ == "__main__":
     set_up(os.environ)
+    # Whoever asked is gone: there is nothing left to do, and nobody to tell.
     with suppress(EOFError, BrokenPipeError):
         _serve(sys.stdin.buffer, sys.stdout.buffer)

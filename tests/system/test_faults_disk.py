@@ -4,10 +4,12 @@ The disk is a small one in memory, in a mount namespace of the instance's own: n
 """
 
 import contextlib
+import errno
 import shutil
 import subprocess
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
 import psycopg
@@ -41,6 +43,16 @@ IN_NAMESPACE = (
 pytestmark = pytest.mark.skipif(not IN_NAMESPACE, reason="this machine lets nobody mount within a namespace of theirs")
 
 
+def had_room(file: BinaryIO, size: int) -> bool:
+    """Write so many bytes; whether there was room for any of them. Raises OSError for whatever else is wrong."""
+    try:
+        return file.write(b"\0" * size) > 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return False
+
+
 class Disk:
     """What the instance's data are on."""
 
@@ -49,11 +61,10 @@ class Disk:
 
     def fill(self) -> None:
         """Until there is no room for a single byte."""
-        with self._filler.open("ab", buffering=0) as filler, contextlib.suppress(OSError):
+        with self._filler.open("ab", buffering=0) as filler:
             for size in (1_048_576, 4_096):
-                with contextlib.suppress(OSError):
-                    while True:
-                        filler.write(b"\0" * size)
+                while had_room(filler, size):
+                    pass
 
     def free(self) -> None:
         self._filler.unlink(missing_ok=True)

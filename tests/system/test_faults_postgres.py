@@ -41,10 +41,12 @@ def kill_a_backend(site: Site) -> None:
 
 def connected(site: Site) -> set[str]:
     """By the names of their connections, which parts are there; none while PostgreSQL is away."""
-    with contextlib.suppress(psycopg.OperationalError), owner_of(site) as owner:
-        rows = owner.execute("SELECT DISTINCT application_name FROM pg_stat_activity WHERE usename = 'daybook_app'")
-        return {name for (name,) in rows}
-    return set()
+    try:
+        with owner_of(site) as owner:
+            rows = owner.execute("SELECT DISTINCT application_name FROM pg_stat_activity WHERE usename = 'daybook_app'")
+            return {name for (name,) in rows}
+    except psycopg.OperationalError:
+        return set()
 
 
 def wait_until_connected(site: Site, parts: set[str]) -> None:

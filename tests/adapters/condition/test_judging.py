@@ -236,9 +236,8 @@ def test_a_media_folder_that_is_none_is_wrong(tmp_path: Path) -> None:
 
 
 def test_times_and_sizes_are_said_as_people_say_them() -> None:
-    assert [span(s) for s in (-1, 45, 119, 120, 7_199, 7_200, 172_800)] == [
-        "0 s", "45 s", "119 s", "2 min", "120 min", "2 h", "2 days",
-    ]  # fmt: skip
+    said = ["0 s", "45 s", "119 s", "2 min", "120 min", "2 h", "2 days"]
+    assert [span(s) for s in (-1, 45, 119, 120, 7_199, 7_200, 172_800)] == said
     assert [size(n) for n in (512, 1024, 5 * 1024**2, 3 * 1024**4)] == ["512 B", "1.0 KiB", "5.0 MiB", "3.0 TiB"]
 
 

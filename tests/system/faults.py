@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
@@ -129,8 +129,22 @@ def waited_for(holds: Callable[[], object], otherwise: Callable[[], str] | str, 
     raise AssertionError(otherwise if isinstance(otherwise, str) else otherwise())
 
 
-def all_posts_of(person: Person) -> list[str]:
-    """The ids of all that they have posted, as the API lists them, newest first."""
+def posts_of(person: Person, made: Collection[str]) -> list[str]:
+    """The ids of all that they have posted, as the API lists them, newest first, once all of `made` are among them.
+
+    Who reads waits for what they wrote for a moment only; what comes back after a fault may need longer than that.
+    """
+    found: list[str] = []
+
+    def are_there() -> bool:
+        found[:] = _listed(person)
+        return set(made) <= set(found)
+
+    waited_for(are_there, lambda: f"of {len(made)} posts {sorted(set(made) - set(found))} never came")
+    return found
+
+
+def _listed(person: Person) -> list[str]:
     found: list[str] = []
     while page := person.get(f"/api/v1/accounts/{person.id}/statuses", limit=40, **_before(found)):
         found += [status["id"] for status in page]

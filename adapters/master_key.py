@@ -1,6 +1,7 @@
 """The key that wraps every event's own key: from the environment or from `data/master.key`, never in a database."""
 
 import base64
+from pathlib import Path
 
 from adapters.config import Settings, SettingsError, kept_from_us
 from adapters.embedded.places import read_or_make_secret
@@ -34,6 +35,16 @@ def master_key_if_any(settings: Settings) -> bytes | None:
     if settings.master_key is None and not (settings.data / NAME).exists():
         return None
     return load_master_key(settings)
+
+
+def key_in(file: Path) -> bytes:
+    """The key that a file holds. Raises SettingsError when it can't be read, or holds none."""
+    try:
+        return decoded(file.read_text(), str(file))
+    except UnicodeDecodeError as error:
+        raise _misshapen(str(file)) from error
+    except OSError as error:
+        raise SettingsError(f"{file} can't be read ({error.strerror}): name your copy of {NAME}.") from error
 
 
 def decoded(text: str, where: str) -> bytes:

@@ -16,7 +16,7 @@ from adapters.backup.checking import damages
 from adapters.backup.making import Plan, backing_up
 from adapters.backup.manifest import BackupError, Manifest, keys_folder, read
 from adapters.backup.proving import Proof, prove, restored, room_for
-from adapters.backup.restoring import key_for
+from adapters.backup.unlocking import check_key, key_at_hand, key_within
 from adapters.config import Settings, load_settings
 from adapters.embedded.postgres import attached_dsn
 from adapters.first_start import attached
@@ -34,6 +34,7 @@ DEFAULT_FOLDER = Path("backup")
 app = App(name="backup", help="Copy everything that can't be worked out anew, and prove that it can be restored.")
 
 Keys = Annotated[Path | None, Parameter(name="--keys")]
+MasterKeyFile = Annotated[Path | None, Parameter(name="--master-key-file")]
 Flag = Annotated[bool, Parameter(negative=())]
 
 
@@ -90,7 +91,13 @@ def _back_up(
 
 
 @app.command
-def verify(folder: Path = DEFAULT_FOLDER, *, keys: Keys = None, work: Path | None = None) -> None:
+def verify(
+    folder: Path = DEFAULT_FOLDER,
+    *,
+    keys: Keys = None,
+    master_key_file: MasterKeyFile = None,
+    work: Path | None = None,
+) -> None:
     """Check every file, restore into a server of its own, replay, and compare with what was backed up.
 
     Exits 3 when anything is damaged or different. Touches neither the backup nor the instance.
@@ -101,6 +108,8 @@ def verify(folder: Path = DEFAULT_FOLDER, *, keys: Keys = None, work: Path | Non
         The backup.
     keys
         The folder of the events' keys, if they were kept apart.
+    master_key_file
+        The copy of master.key to prove it with, if not the one that the instance or the backup has.
     work
         Where the server's data are meanwhile, if not in a temporary folder.
     """
@@ -108,7 +117,7 @@ def verify(folder: Path = DEFAULT_FOLDER, *, keys: Keys = None, work: Path | Non
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder, apart = _placed(folder, keys)
     try:
-        status = _verify(console, load_settings(os.environ), folder, apart, work)
+        status = _verify(console, load_settings(os.environ), folder, apart, master_key_file, work)
     except BackupError as error:
         raise NotReady(str(error)) from error
     except KeyboardInterrupt:
@@ -117,19 +126,25 @@ def verify(folder: Path = DEFAULT_FOLDER, *, keys: Keys = None, work: Path | Non
     sys.exit(status)
 
 
-def _verify(console: Console, settings: Settings, folder: Path, apart: Path | None, work: Path | None) -> int:
+def _verify(
+    console: Console, settings: Settings, folder: Path, apart: Path | None, key_file: Path | None, work: Path | None
+) -> int:
     manifest = read(folder)
     show_manifest(console, folder, manifest)
+    found = key_at_hand(settings, key_file)
+    if found is not None:
+        check_key(folder, manifest, found)
     if not intact(console, folder, apart, manifest):
         return DAMAGED
-    key = key_for(settings, folder, manifest)
-    if key is None:
+    found = found or key_within(folder, manifest)
+    if found is None:
         raise BackupError(
             "Every file is as it was written; but whether it can be read is not proved, as there is no master key "
-            "here: set DAYBOOK_MASTER_KEY, or DAYBOOK_DATA to the folder that has master.key."
+            "here: name your copy of it in --master-key-file, or set DAYBOOK_MASTER_KEY, or DAYBOOK_DATA to the folder "
+            "that has master.key."
         )
     _check_room(manifest, work)
-    with telling(console) as tell, restored(settings, folder, apart, manifest, key, work, tell) as alone:
+    with telling(console) as tell, restored(settings, folder, apart, manifest, found.key, work, tell) as alone:
         proof = prove(alone, folder, manifest, settings.database_url or attached_dsn(settings.data), tell)
     _show_proof(console, manifest, proof)
     return 0 if proof.holds else DAMAGED

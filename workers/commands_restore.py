@@ -5,31 +5,36 @@ import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
-from cyclopts import Parameter
 from rich.console import Console
 
 from adapters.backup import pictures
 from adapters.backup.manifest import BackupError, Manifest, read
 from adapters.backup.restoring import (
     check_database,
-    key_for,
     put_master_key,
+    refuse_other_key,
     refuse_used_pictures,
     restore_database,
     restore_pictures,
 )
+from adapters.backup.unlocking import check_key, key_at_hand, key_within
 from adapters.config import Settings, host_of, is_loopback, load_settings
-from adapters.master_key import decoded
 from workers.alone import database_in
-from workers.commands_backup import DAMAGED, DEFAULT_FOLDER, INTERRUPTED, Flag, Keys, intact, show_manifest
+from workers.commands_backup import (
+    DAMAGED,
+    DEFAULT_FOLDER,
+    INTERRUPTED,
+    Flag,
+    Keys,
+    MasterKeyFile,
+    intact,
+    show_manifest,
+)
 from workers.preflight import NotReady
 from workers.progress import telling
 from workers.up import console_of
-
-MasterKeyFile = Annotated[Path | None, Parameter(name="--master-key-file")]
 
 
 def restore(
@@ -49,7 +54,7 @@ def restore(
     master_key_file
         Your copy of master.key, if it is neither in the backup, nor in the data folder, nor in DAYBOOK_MASTER_KEY.
     dry_run
-        Check the backup and the place for it, and restore nothing.
+        Check the master key, the backup and the place for it, and restore nothing.
     """
     console = console_of()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -72,9 +77,18 @@ def _restore(
 ) -> int:
     manifest = read(folder)
     show_manifest(console, folder, manifest)
+    found = key_at_hand(settings, key_file)
+    if found is not None:
+        check_key(folder, manifest, found)
+        refuse_other_key(settings, found.key)
     if not intact(console, folder, apart, manifest):
         return DAMAGED
-    key = _key(settings, folder, manifest, key_file)
+    found = found or key_within(folder, manifest)
+    if found is None:
+        raise BackupError(
+            "There is no master key, and without the one of this instance nothing of the backup can be read: name your "
+            "copy of it in --master-key-file, or set DAYBOOK_MASTER_KEY."
+        )
     listed = pictures.listed(folder, manifest.media)
     refuse_used_pictures(settings.data, listed)
     cluster = settings.data / "postgres" / "PG_VERSION"
@@ -89,20 +103,10 @@ def _restore(
         assert settings.database_url is not None, "just started"
         with telling(console) as tell:
             restore_pictures(settings.data, folder, listed, tell)
-            epoch = restore_database(settings.database_url, folder, apart, manifest, key, tell)
-        put_master_key(settings, key)
+            epoch = restore_database(settings.database_url, folder, apart, manifest, found.key, tell)
+        put_master_key(settings, found.key)
     _show_restored(console, settings, manifest, epoch)
     return 0
-
-
-def _key(settings: Settings, folder: Path, manifest: Manifest, key_file: Path | None) -> bytes:
-    key = key_for(settings, folder, manifest) if key_file is None else decoded(key_file.read_text(), str(key_file))
-    if key is None:
-        raise BackupError(
-            "There is no master key, and without the one of this instance nothing of the backup can be read: name your "
-            "copy of it in --master-key-file, or set DAYBOOK_MASTER_KEY."
-        )
-    return key
 
 
 def _show_restored(console: Console, settings: Settings, manifest: Manifest, epoch: str) -> None:

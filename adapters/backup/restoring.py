@@ -15,6 +15,7 @@ from adapters.backup import pictures, tables
 from adapters.backup.manifest import BackupError, Manifest, Segment, Table, digest_of, keys_folder
 from adapters.backup.parts import read_part
 from adapters.backup.tables import EVENTS
+from adapters.backup.unlocking import where_kept
 from adapters.codec import Codec
 from adapters.config import Settings, SettingsError
 from adapters.master_key import NAME as MASTER_KEY
@@ -34,12 +35,13 @@ _HEAD = "UPDATE log.head SET position = %s, epoch = %s"
 Tell = Callable[[str, int, int], None]
 
 
-def key_for(settings: Settings, folder: Path, manifest: Manifest) -> bytes | None:
-    """The master key: the instance's own if it has one already, else the backup's, if that has one."""
-    own = master_key_if_any(settings)
-    if own is not None or manifest.master_key is None:
-        return own
-    return bytes.fromhex(b"".join(read_part(folder, manifest.master_key)).decode().strip())
+def refuse_other_key(settings: Settings, key: bytes) -> None:
+    """Raise BackupError when the instance would be started with another master key than what is restored needs."""
+    if master_key_if_any(settings) not in (None, key):
+        raise BackupError(
+            f"{where_kept(settings)} holds another master key than the one of this backup, and the instance would be "
+            "started with that: put the right one there, or take it away."
+        )
 
 
 def put_master_key(settings: Settings, key: bytes) -> None:

@@ -12,6 +12,7 @@ from granian.server.embed import Server as Granian
 
 from adapters.config import Settings, SettingsError, load_settings
 from adapters.first_start import attached
+from adapters.listening import note
 from adapters.request_lines import RequestLines, request_lines
 from adapters.wiring import Server
 from api.app import create_app
@@ -66,6 +67,10 @@ async def _serve(settings: Settings, lines: RequestLines) -> None:
         loop.add_signal_handler(number, granian.stop)
     where = f"[{settings.bind}]" if ":" in settings.bind else settings.bind
     log.info("listening on %s:%d", where, settings.port)
+    try:
+        note(settings)
+    except OSError as error:
+        log.warning("where that is can't be noted for `daybook doctor` (%s)", error.strerror)
     try:
         await granian.serve()
     finally:

@@ -16,6 +16,7 @@ CLOCK_S_MAX: Final = 5.0
 CLOCK_S_WRONG: Final = 60.0
 CONNECTIONS_SHARE_MAX: Final = 0.85
 BACKUP_S_MAX: Final = 2 * 86_400.0
+RESTORE: Final = "`daybook restore` puts its backup back, before anything is started here (docs/backup.md)."
 DURABLE: Final = ("fsync", "synchronous_commit", "full_page_writes")
 
 _SERVER: Final = """
@@ -158,6 +159,9 @@ def judge_migrations(applied: Mapping[str, str] | None) -> Finding:
         return wrong(
             check, f"The database was written by a newer Daybook (it knows {newer[-1]}).", "Update the program."
         )
+    if not applied:
+        todo = f"Run `daybook migrate` (or `daybook up`) for a new instance. If there was one in it: {RESTORE}"
+        return wrong(check, "This database is empty: no migration was ever applied.", todo)
     if lacking := [name for name in available if name not in applied]:
         what = f"{len(lacking)} of {len(available)} migrations are not applied: {', '.join(lacking)}."
         return wrong(check, what, "Run `daybook migrate` (or `daybook up`) with the owner's DATABASE_URL.")

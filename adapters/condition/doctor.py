@@ -14,6 +14,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from adapters.codec import Codec, Unreadable
+from adapters.condition.database import RESTORE
 from adapters.condition.disk import Used, is_embedded, judge_disk, room
 from adapters.condition.finding import Finding, ok, span, warning, wrong
 from adapters.condition.measured import asking, judged, measure
@@ -23,6 +24,7 @@ from adapters.config import Settings, SettingsError, load_settings
 from adapters.embedded.postgres import attached_dsn
 from adapters.first_start import attached
 from adapters.founded import as_founded
+from adapters.listening import as_listening
 from domain.events import Event
 
 FUTURE_S_MAX: Final = 60.0
@@ -78,7 +80,10 @@ class _Examination:
         try:
             self._settings = await asyncio.to_thread(_attached, self._settings)
         except SettingsError as error:
-            return [wrong("database", str(error), "Nothing of what stands in it can be looked at."), held]
+            todo = "Nothing of what stands in it can be looked at."
+            if self._settings.database_url is None and attached_dsn(self._settings.data) is None:
+                todo = f"If there was an instance, it is elsewhere (set DAYBOOK_DATA), or lost: {RESTORE}"
+            return [wrong("database", str(error), todo), held]
         url = self._settings.database_app_url
         assert url is not None, "just attached"
         try:
@@ -124,12 +129,17 @@ class _Examination:
             return None  # why stands among the findings on the database and the key
 
     def _settings_for_the_web(self, founded: Settings | None) -> Settings:
-        """With the domain of the founding; on loopback its port is where it listens, unless another is set."""
+        """With the domain of the founding, and where the server listens: as is set here, else as it noted itself.
+
+        One that never did so, on loopback, most likely listens on the port of its domain.
+        """
         settings = founded or self._settings
-        port = settings.domain.rpartition(":")[2]
-        if self._environ.get("DAYBOOK_PORT") or not settings.loopback or not port.isdecimal():
+        if self._environ.get("DAYBOOK_PORT") or self._environ.get("DAYBOOK_BIND"):
             return settings
-        return msgspec.structs.replace(settings, port=int(port))
+        if (listening := as_listening(settings)) is not None:
+            return listening
+        port = settings.domain.rpartition(":")[2]
+        return msgspec.structs.replace(settings, port=int(port)) if settings.loopback and port.isdecimal() else settings
 
     def _on_disk(self) -> list[Finding]:
         data = self._settings.data

@@ -30,7 +30,8 @@ def wrong(found: dict[str, Any]) -> dict[str, str]:
 
 
 def test_nothing_is_wrong_with_a_running_instance_and_a_stopped_one_is_told(tmp_path: Path) -> None:
-    instance = Instance(tmp_path, free_port()).ready()
+    # Nobody who asks without the environment could guess where it listens.
+    instance = Instance(tmp_path, free_port(), DAYBOOK_DOMAIN=f"localhost:{free_port()}").ready()
     try:
         assert instance.status("/livez") == 200
         status, found = asked(tmp_path)

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 
+from adapters.listening import note
 from tests.workers.operator import Operator
 
 
@@ -88,9 +90,16 @@ def test_it_makes_nothing_where_nothing_is(operator: Operator, tmp_path: Path) -
         operator.environ.pop(name)
     status, found = asked(operator, DAYBOOK_DATA=str(empty))
     assert status == 1 and "run `daybook up`" in found["database"]["what"]
+    assert "`daybook restore`" in found["database"]["todo"]
     assert list(empty.iterdir()) == []
     asked(operator, DATABASE_URL=str(operator.settings.database_url))
     assert list(empty.iterdir()) == []
+
+
+def test_the_web_server_is_asked_where_it_is_told_to_listen_or_else_where_it_last_did(operator: Operator) -> None:
+    note(msgspec.structs.replace(operator.settings, bind="127.0.0.2", port=1))
+    assert "http://127.0.0.2:1 " in asked(operator)[1]["web server"]["what"]
+    assert "http://127.0.0.1:2 " in asked(operator, DAYBOOK_PORT="2")[1]["web server"]["what"]
 
 
 def test_the_owner_in_the_processes_place_is_said(operator: Operator) -> None:

@@ -170,7 +170,8 @@ def test_the_migrations_must_be_this_codes() -> None:
     first = next(iter(applied))
     assert db.judge_migrations(applied).state == "ok"
     assert "9999_new.sql" in db.judge_migrations({**applied, "9999_new.sql": ""}).what
-    assert "not applied" in db.judge_migrations({}).what
+    assert "not applied" in db.judge_migrations({first: applied[first]}).what
+    assert "`daybook restore`" in db.judge_migrations({}).todo
     assert "is not the one" in db.judge_migrations({**applied, first: "other"}).what
     assert db.judge_migrations(None).state == "warning"
 

@@ -46,3 +46,11 @@ def test_a_missing_venv_module_is_told_with_the_package_that_has_it(clone: Path)
     assert done.returncode == 1
     assert "apt install python3-venv" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_what_takes_its_time_is_told_before_it_begins(clone: Path) -> None:
+    done = install(clone, 'case "$2" in venv) echo begun; exit 1 ;; esac')
+    assert done.stdout.splitlines() == [
+        "Installing what requirements.lock names into .venv, which takes about a minute the first time …",
+        "begun",
+    ]

@@ -44,7 +44,8 @@ def repair(
     most
         How many differences of each table to show; all are counted.
     json
-        Show the differences as one JSON object a line, and all else on standard error.
+        Show the differences as one JSON object a line, the last of which says which tables differ, and all else on
+        standard error.
     """
     if most < 0:
         raise Refused(f"--most must not be negative, and {most} is.")
@@ -58,7 +59,9 @@ def repair(
         with repairing(settings) as run:
             found = run.account(number, dry_run=dry_run)
         took_s = monotonic() - began
-        Shown(reader, most=most, as_json=json).show(found.differences)
+        shown = Shown(reader, most=most, as_json=json)
+        rows = shown.show(found.differences)
+        shown.show_outcome(found.position, (one.table for one in found.differences), rows)
     except (RepairError, Untold) as error:
         raise NotReady(f"{error}{_WAY_OUT if isinstance(error, Untold) else ''}") from error
     finally:

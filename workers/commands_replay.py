@@ -86,7 +86,8 @@ def replay(
     most
         How many differences of each table to show; all are counted.
     json
-        Show the differences as one JSON object a line, and all else on standard error.
+        Show the differences as one JSON object a line, the last of which says which tables differ, and all else on
+        standard error.
     """
     if most < 0:
         raise Refused(f"--most must not be negative, and {most} is.")
@@ -188,12 +189,14 @@ def _replay(run: Replay, console: Console, shown: Shown, how: _How) -> int:
     with console.status("Comparing"):
         found = run.compare(_say_nothing)
     _show(console, found)
+    rows = 0
     if found.different:
         console.print(f"Not the same: {', '.join(found.different)}.", highlight=False)
         with run.side_by_side(_say_nothing) as both:
-            shown.show(differences(both, run.old, made, found.different))
+            rows = shown.show(differences(both, run.old, made, found.different))
             if "facts" in found.different:
                 shown.show_decisions(decisions_behind(both, run.old, made))
+    shown.show_outcome(found.position, found.different, rows)
     if how.dry_run:
         run.abandon()
         console.print(f"Nothing was switched; generation {made.n} is dropped again.", highlight=False)

@@ -1,6 +1,6 @@
 """Differences shown to an operator: some of each table with the events behind them, and all of them counted.
 
-As text, or as one JSON object a line: first each difference, then the counts.
+As text, or as one JSON object a line: first each difference, then the counts, and last what came of it all.
 """
 
 import sys
@@ -52,6 +52,11 @@ class Shown:
         if count and not self._json:
             self._line(f"{count:,} decisions made here leant on what is taken for something else now; they stand.")
         return count
+
+    def show_outcome(self, position: int, different: Iterable[str], rows: int) -> None:
+        """For programs: as of which position was compared, which tables differ, and in how many rows; also for none."""
+        if self._json:
+            self._object({"as_of": position, "different": sorted(set(different)), "rows": rows})
 
     def _print(self, difference: Difference) -> None:
         entries = {entry.position: entry for entry in self._reader.at([cause.position for cause in difference.causes])}

@@ -138,11 +138,15 @@ def test_a_row_that_was_tampered_with_is_told_and_nothing_is_switched(running: R
     assert running.live() == before
     told = running.daybook("replay", "--dry-run", "--json")
     assert told.returncode == 3
-    different, counted = map(json.loads, told.stdout.splitlines())
+    different, counted, outcome = map(json.loads, told.stdout.splitlines())
     assert (different["columns"], different["live"]["replies"], counted["rows"]) == (["replies"], 7, 1)
+    assert (outcome["different"], outcome["rows"]) == (["statuses"], 1)
     assert running.daybook("replay", "--switch-anyway").returncode == 0
     assert running.generations() == [(running.live(), "live")]
-    assert running.daybook("replay", "--dry-run").returncode == 0
+    told = running.daybook("replay", "--dry-run", "--json")
+    (outcome,) = map(json.loads, told.stdout.splitlines())
+    assert (told.returncode, outcome["different"], outcome["rows"]) == (0, [], 0)
+    assert outcome["as_of"] > 0
 
 
 def test_read_tables_that_were_all_emptied_come_back_identical_row_by_row_explained(running: Running) -> None:

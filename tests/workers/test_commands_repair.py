@@ -54,10 +54,12 @@ def test_a_dry_run_exits_3_and_changes_nothing(operator: Operator, admin: int) -
 def test_as_json_only_objects_are_on_standard_output(operator: Operator, admin: int) -> None:
     done = operator.run("repair", "admin@localhost:3999", "--json")
     assert done.returncode == 0, done.stderr
-    different, counted = map(json.loads, done.stdout.splitlines())
+    different, counted, outcome = map(json.loads, done.stdout.splitlines())
     assert different["replayed"]["owner"] == str(admin)
     assert counted["rows"] == 1
+    assert outcome == {"as_of": 4, "different": ["home"], "rows": 1}
     assert "repaired" in done.stderr
+    assert json.loads(operator.says("repair", str(admin), "--json")) == {"as_of": 4, "different": [], "rows": 0}
 
 
 def test_who_is_not_known_is_said_in_a_sentence(operator: Operator, admin: int) -> None:

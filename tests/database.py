@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
+from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+from psycopg import sql
 
 from adapters.postgres.migrate import apply_migrations
 
@@ -53,3 +55,12 @@ def as_role(url: str, role: str = APP_ROLE) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{role}:{APP_PASSWORD}@{host}"))
+
+
+def read_only(database: Database, how: Literal["on", "off"]) -> None:
+    """Let the processes only read ("on") or write again ("off") as of their next connections: these are cut."""
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        name = sql.Identifier(database.name)
+        setting = sql.SQL("ALTER ROLE {} IN DATABASE {} SET default_transaction_read_only = {}")
+        owner.execute(setting.format(sql.Identifier(APP_ROLE), name, sql.SQL(how)))
+        owner.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [APP_ROLE])

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-import psycopg
-
 from adapters.codec import Codec
 from adapters.postgres.log import new_events
+from adapters.postgres.passing import PASSING
 from adapters.postgres.reads import Pool, Reads
 from adapters.postgres.writer import GroupWriter
 from adapters.unavailable import Unavailable
@@ -49,7 +48,7 @@ class PostgresEventLog:
             async with self._pool.connection() as connection:
                 cursor = await connection.execute(_STREAM, [stream], prepare=True, binary=True)
                 rows: list[tuple[Any, ...]] = await cursor.fetchall()
-        except psycopg.OperationalError as error:
+        except PASSING as error:
             raise Unavailable("PostgreSQL") from error
         return [
             Recorded(position, stream, version, self._codec.open(stream, topic, state, wrapped_key))

@@ -13,11 +13,12 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from psycopg_pool import PoolClosed, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from adapters.outage import Outage
 from adapters.pages import Pages
 from adapters.postgres import generations, projecting, touching
+from adapters.postgres.passing import PASSING
 from adapters.postgres.pools import CONNECT_TIMEOUT_S, Pool, make_pool
 from adapters.tasks import end
 from adapters.unavailable import Unavailable
@@ -68,7 +69,7 @@ class View:
                 # The database may have been restarted: the pool's connections are broken, new ones are not.
                 await self._pool.check()
                 return await self._ask(statement, values)
-        except (psycopg.OperationalError, PoolClosed, PoolTimeout) as error:
+        except PASSING as error:
             raise Unavailable("PostgreSQL") from error
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             # Somebody dropped them: a restart, or a replay, makes them anew.

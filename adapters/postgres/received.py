@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal, LiteralString
 
-import psycopg
-
 from adapters.activitypub.fetch_documents import FetchedDocument
 from adapters.activitypub.remote_keys import StoredKey
 from adapters.activitypub.signatures import VerifiedRequest
 from adapters.codec import Codec, Pepper
+from adapters.postgres.passing import PASSING
 from adapters.postgres.reads import Pool
 from adapters.postgres.writer import Appended, GroupWriter, NewEvent
 from adapters.unavailable import Unavailable
@@ -149,7 +148,7 @@ async def _run(pool: Pool, sql: LiteralString, values: list[Any]) -> list[tuple[
         async with pool.connection() as connection:
             cursor = await connection.execute(sql, values, binary=True)
             return await cursor.fetchall() if cursor.description else []
-    except psycopg.OperationalError as error:
+    except PASSING as error:
         raise Unavailable("PostgreSQL") from error
 
 

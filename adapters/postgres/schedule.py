@@ -11,6 +11,7 @@ from typing import Any, Final, LiteralString
 import psycopg
 from psycopg import AsyncConnection
 
+from adapters.postgres.passing import PASSING
 from adapters.unavailable import Unavailable
 
 CONNECT_TIMEOUT_S: Final = 5
@@ -65,7 +66,7 @@ class Schedule:
         """From now on nothing else is kept by it. Raises Unavailable."""
         try:
             await self._connection.execute(_ONLY, {"names": list(names)})
-        except psycopg.OperationalError as error:
+        except PASSING as error:
             raise Unavailable("PostgreSQL") from error
 
     async def begin(self, name: str, every: timedelta) -> bool:
@@ -87,14 +88,14 @@ class Schedule:
             async with self._connection.transaction():
                 for statement in _SHIFT:
                     await self._connection.execute(statement, {"by": by})
-        except psycopg.OperationalError as error:
+        except PASSING as error:
             raise Unavailable("PostgreSQL") from error
         return by
 
     async def _rows(self, statement: Any, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         try:
             return await (await self._connection.execute(statement, values)).fetchall()
-        except psycopg.OperationalError as error:
+        except PASSING as error:
             raise Unavailable("PostgreSQL") from error
 
 
@@ -115,7 +116,7 @@ async def keeping(dsn: str) -> AsyncGenerator[Schedule | None]:
         connection = await AsyncConnection.connect(
             dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S, application_name="daybook schedule"
         )
-    except psycopg.OperationalError as error:
+    except PASSING as error:
         raise Unavailable("PostgreSQL") from error
     async with connection:
         row = await (await connection.execute(_LEAD)).fetchone()

@@ -4,10 +4,11 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, TypeVar
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.postgres.passing import PASSING
 from adapters.unavailable import Unavailable
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
@@ -15,7 +16,7 @@ Row = TypeVar("Row")
 
 
 class ShortStatements:
-    """A pool, and the three ways to use it. Raises Unavailable when PostgreSQL can't be reached."""
+    """A pool, and the three ways to use it. Raises Unavailable when PostgreSQL can't be reached or written to."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -43,5 +44,5 @@ class ShortStatements:
         try:
             async with self._pool.connection() as connection:
                 yield connection
-        except OperationalError as error:
+        except PASSING as error:
             raise Unavailable("PostgreSQL") from error

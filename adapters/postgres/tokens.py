@@ -8,9 +8,10 @@ import asyncio
 import logging
 from collections import OrderedDict
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection
 
 from adapters.postgres.oauth import Bearer, OAuthStore, hash_of
+from adapters.postgres.passing import PASSING
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ async def keep_current(cache: TokenCache, conninfo: str) -> None:
                         cache.forget(note.payload)
                     # A connection that died without a word would look like silence for ever.
                     await connection.execute("SELECT 1")
-        except OperationalError as error:
+        except PASSING as error:
             log.warning("tokens are not remembered: %s", error)
         finally:
             cache.listening(False)

@@ -7,8 +7,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, LiteralString
 
-from psycopg.errors import ReadOnlySqlTransaction
-
 from adapters.postgres.reads import View
 from adapters.postgres.short_statements import Pool, ShortStatements
 from adapters.unavailable import Unavailable
@@ -41,7 +39,7 @@ class Visits:
             return
         try:
             await self._sql.run(NOTE, {"account": account, "now": now})
-        except (Unavailable, ReadOnlySqlTransaction) as error:
+        except Unavailable as error:
             self._try_at_s = self._clock_s() + TRY_AGAIN_S
             log.warning("who is here can't be noted and is answered all the same: %s", error.__cause__ or error)
             return

@@ -27,6 +27,8 @@ CONNECT_TIMEOUT_S = 5
 FULL_RETRY_S = 60
 # SQLSTATE classes of errors that pass: connection, operator intervention, rollback, insufficient resources.
 PASSING_CLASSES = frozenset({"08", "57", "40", "53"})
+# Of what is a replica for a while: a switch to another, an upgrade.
+READ_ONLY = "25006"
 
 Outcome = Literal["stored", "conflict", "replayed", "repeated"]
 
@@ -159,7 +161,7 @@ class GroupWriter:
         if not isinstance(error, psycopg.Error):
             return False
         lost = self._connection is None or self._connection.info.transaction_status is not TransactionStatus.IDLE
-        return lost or (error.sqlstate or "")[:2] in PASSING_CLASSES
+        return lost or (error.sqlstate or "")[:2] in PASSING_CLASSES or error.sqlstate == READ_ONLY
 
     def _recover(self, group: list[_Job], error: Exception, until: float) -> None:
         """The connection broke: whether the group was committed is not known until the log is asked."""

@@ -19,6 +19,7 @@ from adapters.condition.sampled import Sampled
 from adapters.condition.sending import DELIVERER, Sending
 from adapters.condition.working import SCHEDULE, WORKER, Working
 from adapters.metrics import Metrics
+from adapters.pages import Pages
 from adapters.tally import Name, Tally
 
 DELIVERIES, JOBS = "deliveries", "jobs"
@@ -30,10 +31,11 @@ TALLIED: Final[Mapping[str, tuple[str, str, tuple[str, ...]]]] = {
 
 
 class Vitals:
-    """`metrics` are this process's own; the rest is the same whichever process is asked."""
+    """`metrics` and `pages` are this process's own; the rest is the same whichever process is asked."""
 
-    def __init__(self, metrics: Metrics, sampled: Sampled, tally: Tally, ready: Ready) -> None:
+    def __init__(self, metrics: Metrics, pages: Pages, sampled: Sampled, tally: Tally, ready: Ready) -> None:
         self.metrics = metrics
+        self._pages = pages
         self.sampled = sampled
         self.tally = tally
         self.ready = ready
@@ -47,6 +49,7 @@ class Vitals:
             *(() if measured is None else _measured(measured)),
             *_storage(measured, room),
             *_tallied(counts or {}),
+            _kept(self._pages),
         ]
         registry = CollectorRegistry()
         registry.register(_Given(families))
@@ -157,6 +160,14 @@ def _storage(measured: Measured | None, room: Room | None) -> Iterator[Metric]:
         yield from _gauge("disk_free_bytes", "Free where the data folder is.", room.free)
         yield from _gauge("disk_size_bytes", "The size of the disk that the data folder is on.", room.total)
     yield from _gauges("storage_bytes", "What takes room, in the database and beside it.", "what", parts)
+
+
+def _kept(pages: Pages) -> Metric:
+    says = "Requests that a kept page may answer, by whether one did."
+    family = CounterMetricFamily("daybook_page_cache_requests", says, labels=["outcome"])
+    family.add_metric(["hit"], pages.found)
+    family.add_metric(["miss"], pages.asked - pages.found)
+    return family
 
 
 def _tallied(counts: Mapping[Name, int]) -> Iterator[Metric]:

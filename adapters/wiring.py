@@ -104,7 +104,7 @@ class Server:
         self.pages = Pages(settings.pages_mb * 1_000_000)
         self.reads = Reads(dsn, beside=[self.pool], pages=self.pages)
         self.tally = Tally(settings.redis_url)
-        self.vitals = Vitals(metrics, Sampled(dsn, settings.data), self.tally, Ready(self.reads))
+        self.vitals = Vitals(metrics, self.pages, Sampled(dsn, settings.data), self.tally, Ready(self.reads))
         self._redis = RedisLink(settings.redis_url)
         self.positions = Positions(self._redis, settings.redis_url)
         self.idempotency = Idempotency(self._redis)

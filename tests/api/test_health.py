@@ -96,6 +96,22 @@ def test_it_lives_and_is_ready_and_says_how_it_is(instance: LiveInstance, peer: 
     assert found["process_resident_memory_bytes{}"] > 0
 
 
+def test_requests_that_a_kept_page_answered_are_told_from_those_that_none_did(
+    instance: LiveInstance, peer: Peer
+) -> None:
+    # The projector has told of something, so this process hears of what is touched and keeps pages.
+    instance.befriend(peer)
+    instance.settled()
+    before = samples(instance)
+    for _ in range(3):
+        assert instance.client.get("/api/v1/timelines/public").status_code == 200
+    after = samples(instance)
+    told = [f"daybook_page_cache_requests_total{{outcome={outcome}}}" for outcome in ("hit", "miss")]
+    hits, misses = (after[name] - before[name] for name in told)
+    assert hits + misses == 3
+    assert 1 <= hits <= 2
+
+
 def test_no_label_has_what_others_make_up(instance: LiveInstance, peer: Peer) -> None:
     instance.befriend(peer)
     for number in range(30):

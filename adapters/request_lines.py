@@ -19,6 +19,7 @@ from adapters.logs import form_of
 COLLECTED_FOR_S: Final = 0.1
 COLLECTED_MAX: Final = 500
 SERVER_ERROR: Final = 500
+UNAVAILABLE: Final = 503
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -34,7 +35,11 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 class RequestLines:
-    """Writes lines to `stream`, from one event loop. Those below `level` (a server error is an error) are left out."""
+    """Writes lines to `stream`, from one event loop. Those below `level` are left out.
+
+    A server error is an error. That something is away is said once when it begins and once when it ends (outage.py), so
+    what is answered 503 meanwhile is as any other request: thousands of errors would hide the one that tells why.
+    """
 
     def __init__(self, stream: BinaryIO, *, json: bool, level: int = logging.INFO) -> None:
         self._stream = stream
@@ -48,7 +53,8 @@ class RequestLines:
 
     def add(self, method: str, route: str, status: int, seconds: float, request_id: str) -> None:
         """One request: `route` is the template that it matched, `seconds` how long answering took."""
-        level, name = (logging.ERROR, "error") if status >= SERVER_ERROR else (logging.INFO, "info")
+        failed = status >= SERVER_ERROR and status != UNAVAILABLE
+        level, name = (logging.ERROR, "error") if failed else (logging.INFO, "info")
         if level < self._level:
             return
         ms = round(seconds * 1000, 2)

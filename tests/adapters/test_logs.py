@@ -146,7 +146,7 @@ async def test_requests_are_written_together_and_none_is_lost_at_the_end() -> No
     out = _Out()
     seen = RequestLines(out, json=True)
     seen.add("GET", "/api/v1/statuses/{status_id}", 200, 0.0123, "abc")
-    seen.add("POST", "/inbox", 503, 0.5, "def")
+    seen.add("POST", "/inbox", 500, 0.5, "def")
     assert out.getvalue() == b""
     seen.write()
     first, second = map(json.loads, out.getvalue().splitlines())
@@ -159,6 +159,17 @@ async def test_requests_are_written_together_and_none_is_lost_at_the_end() -> No
         "level": "info",
     }
     assert second["level"] == "error"
+
+
+@pytest.mark.anyio
+async def test_a_request_that_is_answered_503_is_no_error_of_its_own() -> None:
+    out = _Out()
+    lines, quiet = RequestLines(out, json=True), RequestLines(out, json=False, level=logging.ERROR)
+    for seen in (lines, quiet):
+        seen.add("GET", "/", 503, 0.1, "abc")
+        seen.write()
+    (line,) = map(json.loads, out.getvalue().splitlines())
+    assert (line["status"], line["level"]) == (503, "info")
 
 
 @pytest.mark.anyio

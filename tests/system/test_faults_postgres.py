@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -15,11 +16,16 @@ from tests.system.sites import Site, running_sites
 AWAY = "PostgreSQL does not answer"
 BACK = "PostgreSQL answers again"
 CONNECTIONS_MAX = 200
+ASKED = (
+    *("/api/v1/timelines/public", "/api/v1/notifications", "/api/v1/instance", "/api/v2/search?q=x", "/api/v1/markers"),
+    *("/api/v1/accounts/{person.id}", "/@{person.name}", "/ap/users/{person.id}", "/readyz"),
+    *("/.well-known/webfinger?resource=acct:nobody@x.test", "/oauth/authorize", "/api/v1/apps/verify_credentials"),
+)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_sites(tmp_path_factory.mktemp("postgres"), "localhost", people=6) as (site,):
+    with running_sites(tmp_path_factory.mktemp("postgres"), "localhost", people=7) as (site,):
         yield site
 
 
@@ -75,6 +81,33 @@ def test_a_restart_of_postgresql_loses_and_doubles_nothing(site: Site, fault: Ca
     # Once by `serve` and once by `behind`, however many had to wait.
     assert 1 <= len([line for line in said if AWAY in line]) <= 2
     assert len(said) < 40, "".join(said)
+
+
+def test_an_outage_is_said_once_however_many_ask_meanwhile(site: Site) -> None:
+    person = site.person()
+    paths = [path.format(person=person) for path in ASKED]
+    there = site.data / "postgres" / "global"
+    gone = there.with_name("gone")
+    with traffic(person) as busy, ThreadPoolExecutor(len(paths)) as asking:
+        busy.wait_for("writers", 200, more=5)
+        said_before = len(site.instance.said)
+        # Without it PostgreSQL does not start.
+        there.rename(gone)
+        try:
+            shut_down_at_once(site)
+            site.instance.wait_for("PostgreSQL did not start", since=said_before)
+            answers = list(asking.map(person.client.get, paths))
+            busy.wait_for("writers", 503, more=5)
+            busy.wait_for("readers", 503, more=2)
+        finally:
+            gone.rename(there)
+        busy.wait_for("writers", 200, more=5)
+    # Some need no database: they are answered as ever.
+    assert {answer.status_code for answer in answers} & {500, 502, 504} == set(), answers
+    lines = site.instance.said[said_before:]
+    assert len([line for line in lines if '"status":503' in line]) >= 7, "each request has its line"
+    assert [line for line in lines if '"level":"error"' in line or "Traceback" in line] == []
+    assert len(told_of(site, said_before)) < 40, "".join(told_of(site, said_before))
 
 
 def test_after_a_restart_while_nothing_happens_every_part_comes_back(site: Site) -> None:

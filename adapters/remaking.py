@@ -5,7 +5,7 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 
-from adapters.postgres.projecting import run_rules
+from adapters.postgres.ruling import run_rules
 from adapters.retelling import COLUMNS, Retelling, Row, rows_of
 from projections.rule import Rule
 

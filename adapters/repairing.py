@@ -21,8 +21,8 @@ from adapters.interpreter.interpret import Interpreter
 from adapters.master_key import load_master_key
 from adapters.postgres import generations
 from adapters.postgres.generations import Generation
-from adapters.postgres.projecting import run_rules
 from adapters.postgres.reading_ahead import Reader, ReadingAhead
+from adapters.postgres.ruling import run_rules
 from adapters.postgres.touching import CHANNEL as TOUCHED
 from adapters.postgres.touching import EVERYTHING
 from adapters.retelling import COLUMNS, Retelling, Row, rows_of

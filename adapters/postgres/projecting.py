@@ -6,7 +6,7 @@ right) rolls back and is raised for the caller to try again; it parks nothing.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import psycopg
 from eventsourcing.persistence import PersistenceError, Tracking
@@ -19,13 +19,13 @@ from adapters.postgres.checkpoint import Checkpoint
 from adapters.postgres.generations import APPLICATION, Generation
 from adapters.postgres.reading_ahead import Reader, ReadingAhead, Span
 from adapters.postgres.reading_beside import ReadingBeside
+from adapters.postgres.ruling import run_rules
 from adapters.postgres.touching import Touched
 from domain.ports import Recorded
 from projections.fact import APPLIED, Fact
-from projections.rule import Projection, Row, Rule
+from projections.rule import Projection
 
 CHANNEL = "daybook_projected"
-STATEMENT_BYTES_MAX = 16 * 1024 * 1024
 # A batch that large is one of many, as when read models are built: what each touches is not worth working out.
 TOLD_APART_MAX = 500
 _log = logging.getLogger("daybook.project")
@@ -205,54 +205,6 @@ def fails_again(error: Exception) -> bool:
         # Without a SQLSTATE the driver refused a value before sending it: a NUL in a text, a number too large.
         return error.sqlstate[:2] in ("22", "23") if error.sqlstate else isinstance(error, psycopg.DataError)
     return not isinstance(error, NotLookedUp | MemoryError | PersistenceError)
-
-
-def _place(fact: Fact) -> tuple[int, int]:
-    return fact.position, fact.n
-
-
-def run_rules(cursor: psycopg.Cursor, rules: Iterable[Rule], facts: Iterable[Fact], origin: str) -> list[Row]:
-    """Run rules, in their order, over those of the facts that each matches; gives what they return, as `run_rule`."""
-    returned: list[Row] = []
-    by_topic: dict[str, list[Fact]] = {}
-    for fact in facts:
-        if fact.verdict == APPLIED:
-            by_topic.setdefault(fact.kind, []).append(fact)
-    for rule in rules:
-        matching = [fact for topic in rule.topics for fact in by_topic.get(topic, ())]
-        if matching:
-            # In their order, so that what toggles may be cut in two between any of them.
-            matching.sort(key=_place)
-            returned += run_rule(cursor, rule, matching, origin)
-    return returned
-
-
-def run_rule(cursor: psycopg.Cursor, rule: Rule, facts: Sequence[Fact], origin: str) -> list[Row]:
-    """Run a rule's statements over facts that it matches, in order, some megabytes at a time.
-
-    Gives what they return: rows of entities that they touched (projections/touched.py).
-    """
-    rows = [row for fact in facts for row in rule.rows(fact, origin)]
-    returned: list[Row] = []
-    for some in _slices(rows):
-        columns = [list(column) for column in zip(*some, strict=True)]
-        for number in range(len(rule.sql)):
-            cursor.execute(rule.statement(number), columns, prepare=True)
-            if cursor.description:
-                returned += cursor.fetchall()
-    return returned
-
-
-def _slices(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    # PostgreSQL takes no message of a gigabyte, and one statement is one message.
-    start = size = 0
-    for end, row in enumerate(rows):
-        size += sum(len(value) for value in row if isinstance(value, str))
-        if size >= STATEMENT_BYTES_MAX:
-            yield rows[start : end + 1]
-            start, size = end + 1, 0
-    if start < len(rows):
-        yield rows[start:]
 
 
 def _reason(error: BaseException) -> str:

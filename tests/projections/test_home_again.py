@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import psycopg
 import pytest
 
-from adapters.postgres.projecting import run_rule
+from adapters.postgres.ruling import run_rule
 from domain.account import AccountRegistered
 from domain.boost import PostBoosted
 from domain.events import Event, topic_of

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import psycopg
 import pytest
 
-from adapters.postgres.projecting import run_rule
+from adapters.postgres.ruling import run_rule
 from domain.bookmark import PostBookmarked, PostUnbookmarked
 from projections import toggles
 from projections.fact import Fact

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import psycopg
 import pytest
 
-from adapters.postgres.projecting import run_rule
+from adapters.postgres.ruling import run_rule
 from domain.account import AccountDeleted, AccountRegistered, Endpoints
 from domain.block import AccountBlocked, AccountUnblocked
 from domain.boost import PostBoosted, PostUnboosted, may_boost

@@ -37,16 +37,16 @@ _END: LiteralString = """
     ),
     gone AS (
         UPDATE statuses b SET deleted = least(b.deleted, e.position) FROM ended e
-        WHERE b.id = e.id AND b.id = ANY (ARRAY(SELECT id FROM open))
+        WHERE b.id = e.id AND b.reblog_of IS NOT NULL
     ),
     lost AS (
         UPDATE statuses p SET reblogs = p.reblogs - o.boosts
         FROM (SELECT reblog_of, count(*) AS boosts FROM open WHERE deleted IS NULL GROUP BY reblog_of) o
-        WHERE p.id = o.reblog_of AND p.id = ANY (ARRAY(SELECT reblog_of FROM open))
+        WHERE p.id = o.reblog_of
     )
     UPDATE account_counts c SET statuses = c.statuses - o.boosts
     FROM (SELECT account, count(*) AS boosts FROM open WHERE deleted IS NULL GROUP BY account) o
-    WHERE c.account = o.account AND c.account = ANY (ARRAY(SELECT account FROM open))
+    WHERE c.account = o.account
     RETURNING :touched
     """.replace(":touched", entities((Kind.ACCOUNT, "c.account")))
 
@@ -90,7 +90,7 @@ RULES = (
         counted AS (
             UPDATE statuses p SET reblogs = p.reblogs + a.boosts
             FROM (SELECT reblog_of, count(*) AS boosts FROM added WHERE deleted IS NULL GROUP BY reblog_of) a
-            WHERE p.id = a.reblog_of AND p.id = ANY (ARRAY(SELECT post FROM fact))
+            WHERE p.id = a.reblog_of
         )
         INSERT INTO account_counts (account, statuses, last_status_at)
         SELECT account, count(*) FILTER (WHERE deleted IS NULL), max(posted_on) FROM added GROUP BY account
@@ -107,7 +107,6 @@ RULES = (
             SELECT f.follower FROM follows f WHERE f.followee = e.account AND f.stage = 'following'
                 AND f.since <= e.position AND (f.until IS NULL OR f.until > e.position) AND :local_follower OFFSET 0) f
         WHERE :kept AND (SELECT true FROM statuses b WHERE b.id = e.id AND b.published = e.position)
-        ON CONFLICT DO NOTHING
         """.replace(":local_follower", LOCAL_FOLLOWER)
         .replace(":kept", home_kept("f.follower", "e.position"))
         .replace(":own_kept", home_kept("e.account", "e.position")),

@@ -72,7 +72,7 @@ RULES = (
                 WHERE s.id = ANY (ARRAY(SELECT status FROM changed WHERE by = -1))
             )
             UPDATE statuses s SET favourites = s.favourites + c.by FROM changed c
-            WHERE c.by <> -1 AND s.id = c.status AND s.id = ANY (ARRAY(SELECT status FROM changed WHERE by <> -1))
+            WHERE c.by <> -1 AND s.id = c.status
             """,
         ),
     ),

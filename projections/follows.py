@@ -95,7 +95,8 @@ _INTERVALS: LiteralString = """
     moved AS (
         SELECT follower, followee, 1 AS by FROM interval WHERE until IS NULL AND stage = 'following'
         UNION ALL
-        SELECT f.follower, f.followee, -1 FROM pair JOIN follows f USING (follower, followee)
+        SELECT f.follower, f.followee, -1 FROM pair p CROSS JOIN LATERAL (
+            SELECT * FROM follows i WHERE i.follower = p.follower AND i.followee = p.followee OFFSET 0) f
         WHERE f.until IS NULL AND f.stage = 'following'
     ),
     delta AS (

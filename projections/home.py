@@ -53,7 +53,6 @@ RULES = (
                 AND f.since <= e.position AND (f.until IS NULL OR f.until > e.position) AND :local_follower OFFSET 0) f
         WHERE :kept AND (NOT e.direct OR EXISTS (SELECT FROM audience a
                 WHERE a.status = e.id AND a.account = f.follower AND a.since <= e.position))
-        ON CONFLICT DO NOTHING
         """.replace(":local_follower", LOCAL_FOLLOWER)
         .replace(":kept", home_kept("f.follower", "e.position"))
         .replace(":own_kept", home_kept("e.author", "e.position")),

@@ -41,7 +41,7 @@ CREATE TABLE statuses (
     revision            bigint  NOT NULL,
     revision_n          int     NOT NULL,
     has_media           boolean NOT NULL
-);
+) WITH (fillfactor = 80);
 CREATE INDEX statuses_of_account ON statuses (account, id);
 CREATE INDEX statuses_with_media_of_account ON statuses (account, id) WHERE has_media;
 CREATE INDEX statuses_awaiting_parent ON statuses (in_reply_to_uri, id) WHERE in_reply_to_uri IS NOT NULL;
@@ -66,15 +66,24 @@ _REVISION = "position bigint, n int, status bigint, json text, text text, spoile
 _COUNTS: LiteralString = """
     s.deleted IS NULL AND s.visibility IN ('public', 'unlisted')
     AND (SELECT a.deleted FROM accounts a WHERE a.id = s.account) IS NULL"""
+# Whether what it answers has not been found yet, which gives an account, deleted or not.
+_ORPHAN: LiteralString = "s.in_reply_to_uri IS NOT NULL AND s.in_reply_to_account IS NULL"
 _GONE: LiteralString = """
     ARRAY(SELECT a.id FROM accounts a WHERE a.id = ANY (ARRAY(SELECT account FROM fact)) AND a.deleted IS NOT NULL)"""
 
 
 def _status(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
+    if fact.again:
+        return
     local = fact.because is None
     posted_on: date = event.published_at.date()
     head = fact.position, fact.n, event.post, event.author, event.uri, event.visibility, local, posted_on
     yield *head, status_json(event), event.in_reply_to_uri, bool(event.attachments), fact.delivered
+
+
+def _place_in_thread(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
+    if not fact.again:
+        yield event.post, event.uri, event.in_reply_to_uri
 
 
 def _delivery(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
@@ -100,23 +109,33 @@ def _deletion(event: PostDeleted, fact: Fact, origin: str) -> Iterable[Row]:
 RULES = (
     on(
         PostPublished,
-        "a status is there, and its author's counters say so",
+        "a status is there, and its author's counters say so, and those of what it answers if that was there before",
         _STATUS,
         _status,
         """
         WITH added AS (
             INSERT INTO statuses (id, account, uri, visibility, local, published, delivered, posted_on, json,
-                in_reply_to_uri, revision, revision_n, has_media)
-            SELECT id, account, uri, visibility, local, position, CASE WHEN delivered THEN position END, posted_on,
-                json, in_reply_to_uri, position, n, has_media
-            FROM fact ON CONFLICT DO NOTHING
-            RETURNING account, posted_on, visibility
+                in_reply_to_uri, in_reply_to, in_reply_to_account, counted, revision, revision_n, has_media)
+            SELECT s.id, s.account, s.uri, s.visibility, s.local, s.position,
+                CASE WHEN s.delivered THEN s.position END, s.posted_on, s.json, s.in_reply_to_uri,
+                CASE WHEN p.deleted IS NULL THEN p.id END, p.account, p.id IS NOT NULL AND :counts,
+                s.position, s.n, s.has_media
+            FROM (SELECT *, NULL::bigint AS deleted FROM fact) s LEFT JOIN LATERAL (
+                SELECT o.id, o.account, o.deleted FROM statuses o
+                WHERE o.uri = s.in_reply_to_uri AND o.reblog_of IS NULL LIMIT 1) p ON true
+            RETURNING account, posted_on, visibility, in_reply_to_uri, counted
+        ),
+        posted AS (
+            INSERT INTO account_counts (account, statuses, last_status_at)
+            SELECT account, count(*), max(posted_on) FROM added WHERE visibility <> 'direct' GROUP BY account
+            ON CONFLICT (account) DO UPDATE SET statuses = account_counts.statuses + excluded.statuses,
+                last_status_at = greatest(account_counts.last_status_at, excluded.last_status_at)
         )
-        INSERT INTO account_counts (account, statuses, last_status_at)
-        SELECT account, count(*), max(posted_on) FROM added WHERE visibility <> 'direct' GROUP BY account
-        ON CONFLICT (account) DO UPDATE SET statuses = account_counts.statuses + excluded.statuses,
-            last_status_at = greatest(account_counts.last_status_at, excluded.last_status_at)
-        """,
+        UPDATE statuses p SET replies = p.replies + a.answers
+        FROM (SELECT in_reply_to_uri, count(*) AS answers FROM added WHERE counted GROUP BY in_reply_to_uri) a
+        WHERE p.uri = a.in_reply_to_uri AND p.reblog_of IS NULL
+        RETURNING :touched
+        """.replace(":counts", _COUNTS).replace(":touched", entities((Kind.STATUS, "p.id"))),
     ),
     on(
         PostPublished,
@@ -135,7 +154,7 @@ RULES = (
         _revision,
         """
         INSERT INTO status_revisions (status, position, n, json, text, spoiler_text)
-        SELECT status, position, n, json, text, spoiler_text FROM fact ON CONFLICT DO NOTHING
+        SELECT status, position, n, json, text, spoiler_text FROM fact
         """,
     ),
     on(
@@ -204,37 +223,35 @@ RULES = (
     on(
         PostPublished,
         "an answer finds its parent, whichever of them came first",
-        _STATUS,
-        _status,
+        "id bigint, uri text, in_reply_to_uri text",
+        _place_in_thread,
         # Looked up by arrays: a fresh table has no statistics, and joins would be planned as scans of all of it.
         """
         WITH child AS (
             SELECT id, in_reply_to_uri FROM statuses s
-            WHERE id = ANY (ARRAY(SELECT id FROM fact WHERE in_reply_to_uri IS NOT NULL)) AND NOT counted
-                AND :counts
+            WHERE :orphan AND id = ANY (ARRAY(SELECT id FROM fact WHERE in_reply_to_uri IS NOT NULL)) AND :counts
             UNION SELECT id, in_reply_to_uri FROM statuses s
-            WHERE in_reply_to_uri = ANY (ARRAY(SELECT uri FROM fact)) AND NOT counted
-                AND :counts
+            WHERE :orphan AND in_reply_to_uri = ANY (ARRAY(SELECT uri FROM fact)) AND :counts
         )
         UPDATE statuses p SET replies = p.replies + c.answers
         FROM (SELECT in_reply_to_uri, count(*) AS answers FROM child GROUP BY in_reply_to_uri) c
         WHERE p.uri = c.in_reply_to_uri AND p.reblog_of IS NULL
-        """.replace(":counts", _COUNTS),
+        """.replace(":counts", _COUNTS).replace(":orphan", _ORPHAN),
         """
         WITH child AS (
-            SELECT id, in_reply_to_uri FROM statuses
-            WHERE id = ANY (ARRAY(SELECT id FROM fact WHERE in_reply_to_uri IS NOT NULL))
-            UNION SELECT id, in_reply_to_uri FROM statuses WHERE in_reply_to_uri = ANY (ARRAY(SELECT uri FROM fact))
+            SELECT id, in_reply_to_uri FROM statuses s
+            WHERE :orphan AND id = ANY (ARRAY(SELECT id FROM fact WHERE in_reply_to_uri IS NOT NULL))
+            UNION SELECT id, in_reply_to_uri FROM statuses s
+            WHERE :orphan AND in_reply_to_uri = ANY (ARRAY(SELECT uri FROM fact))
         )
         UPDATE statuses s SET in_reply_to_account = p.account,
-            in_reply_to = CASE WHEN p.deleted IS NULL THEN p.id END,
-            counted = s.counted OR (:counts)
+            in_reply_to = CASE WHEN p.deleted IS NULL THEN p.id END, counted = :counts
         FROM child c, statuses p
         WHERE s.id = c.id AND p.uri = c.in_reply_to_uri AND p.reblog_of IS NULL
         RETURNING :touched
-        """.replace(":counts", _COUNTS).replace(
-            ":touched", entities((Kind.STATUS, "s.id"), (Kind.POSTS, "s.account"), (Kind.STATUS, "p.id"))
-        ),
+        """.replace(":counts", _COUNTS)
+        .replace(":orphan", _ORPHAN)
+        .replace(":touched", entities((Kind.STATUS, "s.id"), (Kind.POSTS, "s.account"), (Kind.STATUS, "p.id"))),
     ),
 )
 

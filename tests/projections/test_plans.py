@@ -1,5 +1,8 @@
 """Plans that must hold in a table without statistics, which is what every table is while it is being built."""
 
+import re
+from itertools import count
+
 import psycopg
 import pytest
 
@@ -61,6 +64,28 @@ def test_a_home_is_dropped_and_restored_along_indexes_and_never_by_reading_all_t
             rows = connection.execute(f"EXPLAIN {rule.statement(number)}".encode(), columns)
             plan = "\n".join(line for (line,) in rows)
             assert "Seq Scan" not in plan, plan
+
+
+LARGE = "follows|statuses|home"
+ALL_OF_A_TABLE = re.compile(rf"Seq Scan on ({LARGE})\b|(?<!Backward )using \w+ on ({LARGE})\b(?!.*\n +Index Cond)")
+
+
+def test_what_a_batch_does_to_the_large_tables_it_does_along_indexes(database: Database) -> None:
+    generation = new_generation(database)
+    found: list[str] = []
+    with psycopg.connect(database.owner, options=f"-c search_path={generation.schema}") as connection:
+        for fill in (_FOLLOWS, _STATUSES, _HOME):
+            connection.execute(fill, [FOLLOWS])
+        for rule in (rule for projection in PROJECTIONS for rule in projection.rules):
+            for number in range(len(rule.sql)):
+                # What a prepared statement runs by once it has run a few times, whatever it was given then.
+                numbers = count(1)
+                statement = re.sub("%b", lambda _, n=numbers: f"${next(n)}", rule.statement(number))
+                rows = connection.execute(f"EXPLAIN (GENERIC_PLAN) {statement}".encode())
+                plan = "\n".join(line for (line,) in rows)
+                if ALL_OF_A_TABLE.search(plan):
+                    found.append(f"{rule.name}, {number}:\n{plan}")
+    assert not found, "\n".join(found)
 
 
 def value_of(kind: str) -> object:

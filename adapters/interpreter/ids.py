@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from psycopg import Cursor
 
+from adapters.postgres.arrays import arrays_for
 from domain.account import AccountRegistered
 from domain.activity import ActivityReceived, ActivityReceivedAgain, DocumentFetched
 from domain.events import Event
@@ -138,7 +139,7 @@ def settle_ids(cursor: Cursor[Any], proposed: Sequence[Proposal], named: Iterabl
     new = [proposal for proposal in first.values() if proposal.uri not in held]
     while new:
         given = _numbered(cursor, new)
-        cursor.execute(_INSERT, [[uri for uri, _ in given], [number for _, number in given]])
+        cursor.execute(_INSERT, arrays_for(_INSERT, zip(*given, strict=True)))
         # Another generation may have been quicker; what it wrote counts, and a number it took is asked for anew.
         held |= _read(cursor, [uri for uri, _ in given], [])
         new = [proposal for proposal in new if proposal.uri not in held]
@@ -147,7 +148,7 @@ def settle_ids(cursor: Cursor[Any], proposed: Sequence[Proposal], named: Iterabl
 
 
 def _read(cursor: Cursor[Any], uris: list[str], numbers: list[int]) -> dict[str, int]:
-    return dict(cursor.execute(_READ, [uris, numbers], binary=True).fetchall())
+    return dict(cursor.execute(_READ, arrays_for(_READ, [uris, numbers]), binary=True).fetchall())
 
 
 def _numbered(cursor: Cursor[Any], new: Sequence[Proposal]) -> list[tuple[str, int]]:
@@ -168,7 +169,7 @@ def _numbered(cursor: Cursor[Any], new: Sequence[Proposal]) -> list[tuple[str, i
         unchecked = list(assigned - checked)
         if not unchecked:
             return given
-        taken.update(row[0] for row in cursor.execute(_TAKEN, [unchecked]).fetchall())
+        taken.update(row[0] for row in cursor.execute(_TAKEN, arrays_for(_TAKEN, [unchecked])).fetchall())
         checked.update(unchecked)
         if taken.isdisjoint(unchecked):
             return given

@@ -104,6 +104,7 @@ class State:
         self._waiting: Seeded[str, set[int]] = Seeded()
         self._bringing: Seeded[str, set[int]] = Seeded()
         self.changed_known: set[str] = set()
+        self.stored_known: set[str] = set()
         self.changed_tombs: set[tuple[str, int]] = set()
         self.changed_departed: set[int] = set()
         self.changed_relations: set[Pair] = set()
@@ -119,6 +120,11 @@ class State:
             self.known.setdefault(uri, None)
             self._waiting.setdefault(uri, set())
             self.crowds.setdefault(uri, 0)
+
+    def recall(self, uri: str, known: Known) -> None:
+        """What the URI names, as it was read."""
+        self.known[uri] = known
+        self.stored_known.add(uri)
 
     def know(self, uri: str, known: Known) -> None:
         """From now on the URI names that."""

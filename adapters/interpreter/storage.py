@@ -14,6 +14,7 @@ from adapters.interpreter import keys
 from adapters.interpreter.claims import Claim, brings, names
 from adapters.interpreter.ids import Proposal, settle_ids
 from adapters.interpreter.state import OFF, WAITING_MAX, Known, Parked, Said, State, Toggle
+from adapters.postgres.arrays import arrays_for
 from domain.follow import INITIAL, Follow, Stage
 from domain.post import PostDeleted, PostEdited
 from domain.waiting import WaitingExpired
@@ -63,6 +64,8 @@ _KNOW: Final = """
     FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[],
                 %b::boolean[], %b::boolean[], %b::timestamptz[], %b::text[], %b::text[])
         AS now (uri, kind, id, owner, object, since, delivered, gone, updated, visibility, audience)
+"""
+_KNOW_BETTER: Final = f"""{_KNOW}
     ON CONFLICT (uri) DO UPDATE SET (kind, id, owner, object, since, delivered, gone, updated, visibility, audience) =
         (excluded.kind, excluded.id, excluded.owner, excluded.object, excluded.since, excluded.delivered,
          excluded.gone, excluded.updated, excluded.visibility, excluded.audience)
@@ -111,8 +114,8 @@ def look_up(
     uris.update(uri for uri in state.uris.values() if uri is not None)
     state.seed(uris)
     state.ids.update((uri, ids.by_uri.get(uri)) for uri in uris)
-    for uri, *most, audience in cursor.execute(_KNOWN, [list(uris)], binary=True):
-        state.known[uri] = Known(*most, audience=tuple(audience))
+    for uri, *most, audience in cursor.execute(_KNOWN, arrays_for(_KNOWN, [list(uris)]), binary=True):
+        state.recall(uri, Known(*most, audience=tuple(audience)))
     state.crowds.update(_asked(cursor, _CROWDS, [(uri,) for uri in uris]))
     for uri, position in _asked(cursor, _BRINGING, _seeded_undone(concerned, state)):
         state.seed_bringing(uri, [position])
@@ -155,7 +158,7 @@ def _asked(cursor: Cursor[Any], query: Any, wanted: Collection[tuple[Any, ...]])
     """The rows that a query over arrays finds for these keys; no keys, no query."""
     if not wanted:
         return []
-    return cursor.execute(query, [list(column) for column in zip(*wanted, strict=True)], binary=True).fetchall()
+    return cursor.execute(query, arrays_for(query, zip(*wanted, strict=True)), binary=True).fetchall()
 
 
 def write(cursor: Cursor[Any], state: State, facts: Iterable[Fact]) -> None:
@@ -176,7 +179,8 @@ def write(cursor: Cursor[Any], state: State, facts: Iterable[Fact]) -> None:
                     fact.verdict,
                 )
             )
-    _write(cursor, _KNOW, [_known(state, uri) for uri in sorted(state.changed_known)])
+    _write(cursor, _KNOW, [_known(state, uri) for uri in sorted(state.changed_known - state.stored_known)])
+    _write(cursor, _KNOW_BETTER, [_known(state, uri) for uri in sorted(state.changed_known & state.stored_known)])
     _write(cursor, _BURY, sorted(state.changed_tombs))
     _write(cursor, _DEPART, [(account,) for account in sorted(state.changed_departed)])
     relations = [(pair, state.relations[pair]) for pair in sorted(state.changed_relations)]
@@ -203,7 +207,7 @@ def _known(state: State, uri: str) -> tuple[Any, ...]:
 
 def _write(cursor: Cursor[Any], statement: Any, rows: Sequence[tuple[Any, ...]]) -> None:
     if rows:
-        cursor.execute(statement, [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(statement, arrays_for(statement, zip(*rows, strict=True)))
 
 
 def _releasable(cursor: Cursor[Any], claims: Iterable[Claim]) -> list[Parked]:
@@ -217,5 +221,5 @@ def _releasable(cursor: Cursor[Any], claims: Iterable[Claim]) -> list[Parked]:
             given_up.update(claim.event.positions)
     if not brought and not given_up:
         return []
-    rows = cursor.execute(_RELEASABLE, [list(brought), list(given_up)], binary=True).fetchall()
+    rows = cursor.execute(_RELEASABLE, arrays_for(_RELEASABLE, [list(brought), list(given_up)]), binary=True).fetchall()
     return [Parked(_DECODER.decode(claim), waits_for, brings, reason) for waits_for, brings, claim, reason in rows]

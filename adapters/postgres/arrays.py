@@ -3,8 +3,10 @@
 psycopg's own dumper asks of each value what it is; here a column's type is known, which takes a third of the time.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from itertools import repeat
 from struct import Struct
 from typing import Any, Final, NamedTuple
@@ -70,10 +72,17 @@ def _moments(values: Iterable[datetime]) -> Iterable[bytes]:
     return _int8s((value - _EPOCH) // _MICROSECOND for value in values)
 
 
+def _binaries(values: Iterable[bytes]) -> Iterable[bytes]:
+    for value in values:
+        yield _length(len(value))
+        yield value
+
+
 # By the name of the elements' type: its oid, and how values of it are packed.
 _KINDS: Final[dict[str, tuple[int, Callable[[Iterable[Any]], Iterable[bytes]]]]] = {
     "bigint": (20, _int8s),
     "boolean": (16, _flags),
+    "bytea": (17, _binaries),
     "date": (1082, _dates),
     "int": (23, _int4s),
     "text": (25, _texts),
@@ -93,3 +102,13 @@ def packed(kind: str, values: Sequence[Any]) -> Packed:
     nulls = None in values
     elements = (_NULL if value is None else b"".join(pack((value,))) for value in values) if nulls else pack(values)
     return Packed(b"".join((_header(1, nulls, oid), _size(len(values), 1), *elements)))
+
+
+def arrays_for(statement: str, columns: Iterable[Sequence[Any]]) -> list[Packed]:
+    """Columns, packed as the statement's placeholders (%b::type[]) say, one for each in their order."""
+    return [packed(kind, column) for kind, column in zip(_kinds(statement), columns, strict=True)]
+
+
+@lru_cache
+def _kinds(statement: str) -> list[str]:
+    return re.findall(r"%b::(\w+)\[\]", statement)

@@ -62,8 +62,9 @@ def _prepared(rules: Iterable[Rule], facts: Iterable[Fact], origin: str) -> Iter
             by_topic.setdefault(fact.kind, []).append(fact)
     for rule in rules:
         matching = [fact for topic in rule.topics for fact in by_topic.get(topic, ())]
-        # In their order, so that what toggles may be cut in two between any of them.
-        matching.sort(key=_place)
+        if len(rule.topics) > 1:
+            # In their order, so that what toggles may be cut in two between any of them.
+            matching.sort(key=_place)
         yield from _prepared_for(rule, matching, origin)
 
 

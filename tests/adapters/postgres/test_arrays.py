@@ -14,6 +14,7 @@ from projections.catalogue import PROJECTIONS
 from tests.database import Database
 
 KINDS: dict[str, st.SearchStrategy[Any]] = {
+    "bytea": st.binary(),
     "bigint": st.integers(-(2**63), 2**63 - 1),
     "boolean": st.booleans(),
     "date": st.dates(),

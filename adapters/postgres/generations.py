@@ -34,6 +34,7 @@ HASHED = (
     "projections",
     "adapters/interpreter",
     "adapters/html.py",
+    "adapters/postgres/arrays.py",
     *(f"adapters/activitypub/{name}.py" for name in _TRANSLATING),
 )
 _GENERATIONS = "SELECT n, code_hash, status, retained FROM app.generations"

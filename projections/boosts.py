@@ -101,15 +101,16 @@ RULES = (
         INSERT INTO home (owner, entry, via, cause, position)
         SELECT account, id, 'self', account, position FROM fact e
         WHERE local AND :own_kept AND (SELECT true FROM statuses b WHERE b.id = e.id AND b.published = e.position)
-        UNION ALL
+        ON CONFLICT DO NOTHING
+        """.replace(":own_kept", home_kept("e.account", "e.position")),
+        """
+        INSERT INTO home (owner, entry, via, cause, position)
         SELECT f.follower, e.id, 'boost', e.account, e.position
         FROM fact e CROSS JOIN LATERAL (
             SELECT f.follower FROM follows f WHERE f.followee = e.account AND f.stage = 'following'
                 AND f.since <= e.position AND (f.until IS NULL OR f.until > e.position) AND :local_follower OFFSET 0) f
         WHERE :kept AND (SELECT true FROM statuses b WHERE b.id = e.id AND b.published = e.position)
-        """.replace(":local_follower", LOCAL_FOLLOWER)
-        .replace(":kept", home_kept("f.follower", "e.position"))
-        .replace(":own_kept", home_kept("e.account", "e.position")),
+        """.replace(":local_follower", LOCAL_FOLLOWER).replace(":kept", home_kept("f.follower", "e.position")),
     ),
     on(
         PostUnboosted,

@@ -46,16 +46,18 @@ RULES = (
         """
         INSERT INTO home (owner, entry, via, cause, position)
         SELECT author, id, 'self', author, position FROM fact e WHERE local AND :own_kept
-        UNION ALL
+        ON CONFLICT DO NOTHING
+        """.replace(":own_kept", home_kept("e.author", "e.position")),
+        # A delivery comes once, so there is nothing of it in any home: to look first would double what an entry costs.
+        """
+        INSERT INTO home (owner, entry, via, cause, position)
         SELECT f.follower, e.id, 'follow', e.author, e.position
         FROM fact e CROSS JOIN LATERAL (
             SELECT f.follower FROM follows f WHERE f.followee = e.author AND f.stage = 'following'
                 AND f.since <= e.position AND (f.until IS NULL OR f.until > e.position) AND :local_follower OFFSET 0) f
         WHERE :kept AND (NOT e.direct OR EXISTS (SELECT FROM audience a
                 WHERE a.status = e.id AND a.account = f.follower AND a.since <= e.position))
-        """.replace(":local_follower", LOCAL_FOLLOWER)
-        .replace(":kept", home_kept("f.follower", "e.position"))
-        .replace(":own_kept", home_kept("e.author", "e.position")),
+        """.replace(":local_follower", LOCAL_FOLLOWER).replace(":kept", home_kept("f.follower", "e.position")),
     ),
 )
 

@@ -73,8 +73,6 @@ _GONE: LiteralString = """
 
 
 def _status(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
-    if fact.again:
-        return
     local = fact.because is None
     posted_on: date = event.published_at.date()
     head = fact.position, fact.n, event.post, event.author, event.uri, event.visibility, local, posted_on
@@ -82,8 +80,7 @@ def _status(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
 
 
 def _place_in_thread(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
-    if not fact.again:
-        yield event.post, event.uri, event.in_reply_to_uri
+    yield event.post, event.uri, event.in_reply_to_uri
 
 
 def _delivery(event: PostPublished, fact: Fact, origin: str) -> Iterable[Row]:
@@ -123,6 +120,7 @@ RULES = (
             FROM (SELECT *, NULL::bigint AS deleted FROM fact) s LEFT JOIN LATERAL (
                 SELECT o.id, o.account, o.deleted FROM statuses o
                 WHERE o.uri = s.in_reply_to_uri AND o.reblog_of IS NULL LIMIT 1) p ON true
+            ON CONFLICT DO NOTHING
             RETURNING account, posted_on, visibility, in_reply_to_uri, counted
         ),
         posted AS (
@@ -154,7 +152,7 @@ RULES = (
         _revision,
         """
         INSERT INTO status_revisions (status, position, n, json, text, spoiler_text)
-        SELECT status, position, n, json, text, spoiler_text FROM fact
+        SELECT status, position, n, json, text, spoiler_text FROM fact ON CONFLICT DO NOTHING
         """,
     ),
     on(

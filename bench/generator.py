@@ -5,7 +5,7 @@ into some ten homes on average, into hundreds now and then. A seed gives the sam
 """
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import Any
@@ -26,6 +26,8 @@ KINDS = {"Create": 60, "Like": 15, "Announce": 10, "Follow": 10, "Update": 2, "D
 REPLIES_SHARE = 0.3
 MENTIONS_SHARE = 0.1
 LOCAL_SHARE = 0.05
+# Of all events, what comes into some home: posts that answer nobody, or somebody followed, and boosts.
+SHOWN_SHARE = 0.5
 
 
 class MixedLog:
@@ -49,11 +51,7 @@ class MixedLog:
     def people(self) -> Iterator[Line]:
         """Local accounts and remote authors' documents."""
         for number in self.locals:
-            username = f"local{number % 100_000}_{number & 0x7FFF}"
-            stream = f"username:{self._book.pepper.hash('username', username).hex()}"
-            uri, url = self.uri_of(number), f"{self._book.settings.origin}/@{username}"
-            at = self._tick()
-            yield Line(stream, AccountRegistered(account=number, username=username, uri=uri, url=url, registered_at=at))
+            yield self._registered(number, self._tick())
         for author in self.authors:
             document = peers.encoded(peers.actor(author, "-----BEGIN PUBLIC KEY-----\n" + "M" * 392))
             yield self._book.fetched(peers.author_uri(author), document, self._tick())
@@ -63,17 +61,27 @@ class MixedLog:
         for author, share in zip(self._popular, self._popularity, strict=True):
             wanted = min(len(self.locals), max(1, round(share * FOLLOWERS_MEAN)))
             for follower in self._dice.sample(self.locals, wanted):
-                followee = ids[peers.author_uri(author)]
-                request = f"{self.uri_of(follower)}#follows/{followee}"
-                asked = FollowRequested(follower=follower, followee=followee, request=request)
-                yield Line(f"follow:{follower}:{followee}", asked)
-                embedded = {
-                    "id": request,
-                    "type": "Follow",
-                    "actor": self.uri_of(follower),
-                    "object": peers.author_uri(author),
-                }
-                yield self._received(author, peers.small("Accept", author, self._next(), embedded))
+                yield from self._followed(follower, author, ids)
+
+    def readers(self, ids: Mapping[str, int], sizes: Sequence[int], events: int) -> Iterator[Line]:
+        """Somebody for each of these sizes, in whose home there will be about so many of the mixture's next `events`.
+
+        They come late and follow none of the busiest or idlest; nothing else in the mixture changes by them. `ids` are
+        the authors'.
+        """
+        for place, size in enumerate(sizes):
+            reader = self.reader(place)
+            yield self._registered(reader, self._when)
+            wanted = size / (events * SHOWN_SHARE)
+            for rank in range(len(self.authors) // 10 + place, len(self.authors), len(sizes)):
+                if wanted <= 0:
+                    break
+                wanted -= (self._business[rank] - self._business[rank - 1]) / self._business[-1]
+                yield from self._followed(reader, self._busy[rank], ids)
+
+    def reader(self, place: int) -> int:
+        """The id of one of `readers`."""
+        return local_id(int(START.timestamp() * 1000) - 1 - place, place)
 
     def mixed(self, count: int) -> Iterator[Line]:
         """`count` lines of the mixture."""
@@ -89,6 +97,26 @@ class MixedLog:
     def uri_of(self, account: int) -> str:
         """A local actor's URI."""
         return f"{self._book.settings.origin}/ap/users/{account}"
+
+    def _registered(self, number: int, at: datetime) -> Line:
+        username = f"local{number % 100_000}_{number & 0x7FFF}"
+        stream = f"username:{self._book.pepper.hash('username', username).hex()}"
+        uri, url = self.uri_of(number), f"{self._book.settings.origin}/@{username}"
+        return Line(stream, AccountRegistered(account=number, username=username, uri=uri, url=url, registered_at=at))
+
+    def _followed(self, follower: int, author: int, ids: Mapping[str, int]) -> Iterator[Line]:
+        """Asked for here and accepted there."""
+        followee = ids[peers.author_uri(author)]
+        request = f"{self.uri_of(follower)}#follows/{followee}"
+        asked = FollowRequested(follower=follower, followee=followee, request=request)
+        yield Line(f"follow:{follower}:{followee}", asked)
+        embedded = {
+            "id": request,
+            "type": "Follow",
+            "actor": self.uri_of(follower),
+            "object": peers.author_uri(author),
+        }
+        yield self._received(author, peers.small("Accept", author, self._next(), embedded))
 
     def _activity(self, kind: str, author: int) -> dict[str, Any]:
         match kind:

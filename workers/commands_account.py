@@ -16,8 +16,8 @@ from adapters.postgres.users import Role
 from adapters.unavailable import Unavailable
 from adapters.wiring import Server
 from domain.events import Refused
+from workers.consoles import console_of
 from workers.preflight import NotReady
-from workers.up import console_of
 
 app = App(name="account", help="Make accounts, and help those who forgot their password.")
 

@@ -23,9 +23,9 @@ from adapters.first_start import attached
 from adapters.founded import as_founded
 from adapters.postgres.schedule import BACKUP, note
 from workers.alone import started_if_stopped
+from workers.consoles import console_of
 from workers.preflight import NotReady
 from workers.progress import telling
-from workers.up import console_of
 
 DAMAGED = 3
 INTERRUPTED = 130

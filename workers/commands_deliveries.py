@@ -13,8 +13,8 @@ from adapters.first_start import attached
 from adapters.postgres.tailing import DatabaseTrouble
 from adapters.postgres.unreachable import Unreachable, retry, unreachable
 from domain.events import Refused
+from workers.consoles import console_of, print_table
 from workers.preflight import NotReady
-from workers.up import console_of, print_table
 
 app = App(name="deliveries", help="Show hosts that can't be reached, and try them again.")
 

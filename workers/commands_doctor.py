@@ -15,8 +15,8 @@ from rich.text import Text
 from adapters.condition.doctor import examine
 from adapters.condition.finding import Finding, State, worst
 from adapters.logs import Masker, secrets_of
+from workers.consoles import console_of
 from workers.log_words import time_of
-from workers.up import console_of
 
 STYLES: dict[State, str] = {"ok": "green", "warning": "yellow", "wrong": "bold red"}
 

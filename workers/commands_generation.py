@@ -15,9 +15,9 @@ from adapters.first_start import attached
 from adapters.founded import as_founded
 from adapters.keeping import Keeping, Listed, keeping, looking
 from adapters.replaying import ReplayError
+from workers.consoles import console_of, print_table
 from workers.preflight import NotReady
 from workers.progress import progress_of
-from workers.up import console_of, print_table
 
 app = App(name="generation", help="The generations of read models: list them, switch between them, drop them.")
 

@@ -17,10 +17,9 @@ from adapters.postgres.reading_log import LogReader
 from adapters.repairing import Repaired, RepairError, repairing
 from adapters.retelling import Untold
 from domain.events import Refused
-from workers.commands_replay import DIFFERENT
-from workers.differences_shown import MOST, Shown
+from workers.consoles import console_of
+from workers.differences_shown import DIFFERENT, MOST, Shown
 from workers.preflight import NotReady
-from workers.up import console_of
 
 
 def repair(

@@ -25,12 +25,11 @@ from adapters.replaying import Comparison, Replay, ReplayError, replaying
 from adapters.retelling import Untold
 from domain.events import Refused
 from projections import parts
-from workers.differences_shown import MOST, Shown
+from workers.consoles import console_of, print_table
+from workers.differences_shown import DIFFERENT, MOST, Shown
 from workers.preflight import NotReady
 from workers.progress import progress_of
-from workers.up import console_of, print_table
 
-DIFFERENT = 3
 INTERRUPTED = 130
 DIGEST_DIGITS = 16
 NICE = 10

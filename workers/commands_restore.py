@@ -32,9 +32,9 @@ from workers.commands_backup import (
     intact,
     show_manifest,
 )
+from workers.consoles import console_of
 from workers.preflight import NotReady
 from workers.progress import telling
-from workers.up import console_of
 
 
 def restore(

@@ -10,7 +10,8 @@ from adapters.config import Settings, load_settings
 from adapters.first_account import Prepared, prepare_database, prepare_instance
 from adapters.first_start import attached
 from adapters.first_start import migrate as migrate_database
-from workers.up import FirstAccount, console_of
+from workers.consoles import console_of
+from workers.up import FirstAccount
 from workers.up import up as run_everything
 
 

@@ -18,6 +18,8 @@ from workers.log_parties import parties_of
 from workers.log_words import sentence
 
 MOST: Final = 10
+DIFFERENT: Final = 3
+"""What a command exits with that found differences and left them."""
 NOT_LOOKED_UP: Final = "events not looked up"
 
 

@@ -2,7 +2,6 @@
 
 import http.client
 import logging
-import os
 import shlex
 import signal
 import sys
@@ -12,22 +11,20 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
 
 from adapters.config import JSON, Settings, host_of, is_loopback
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.processes import EmbeddedError
-from adapters.embedded.valkey import EmbeddedValkey, why_silent
+from adapters.embedded.valkey import EmbeddedValkey
 from adapters.logs import form_of
 from adapters.master_key import load_master_key
+from adapters.redis_silence import why_silent
 from workers.preflight import check_platform, check_port, only_one
 from workers.supervisor import Command, Part, Say, Stopped, Supervisor, reap_strangers
 
 ANSWER_TIMEOUT_S = 60.0
 ANSWER_PATIENCE_S = 5.0
 POLL_S = 0.1
-WIDTH_MAX = 200
 RESTARTS_BEFORE_FIRST_ANSWER_MAX = 3
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (an address to replace, not to bind)
 
@@ -191,15 +188,3 @@ def _command(settings: Settings) -> str:
     place = Path(sys.executable).with_name("daybook")
     command = shlex.quote(str(place.relative_to(here) if place.is_relative_to(here) else place))
     return command if settings.data == here / "data" else f"DAYBOOK_DATA={shlex.quote(str(settings.data))} {command}"
-
-
-def console_of(environ: Mapping[str, str] = os.environ) -> Console:
-    """Where an operator reads: standard output, without colours when NO_COLOR is set or it is not a terminal."""
-    return Console(no_color="NO_COLOR" in environ)
-
-
-def print_table(console: Console, table: Table) -> None:
-    """Print all of a table, however narrow the terminal is: what is cut off can't be typed again."""
-    needed = Measurement.get(console, console.options.update(max_width=WIDTH_MAX), table).maximum
-    whole = Console(file=console.file, no_color=console.no_color, width=max(console.width, needed))
-    whole.print(table)

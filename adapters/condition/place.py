@@ -10,8 +10,8 @@ from typing import Final
 from adapters.codec import Codec, Unreadable
 from adapters.condition.finding import Finding, ok, warning, wrong
 from adapters.config import Settings, SettingsError, is_loopback
-from adapters.embedded.valkey import why_silent
 from adapters.master_key import load_master_key
+from adapters.redis_silence import why_silent
 
 WIDE_PREFIX: Final = {4: 8, 6: 16}
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO

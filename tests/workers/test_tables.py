@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 from rich.table import Table
 
-from workers.up import print_table
+from workers.consoles import print_table
 
 
 def test_nothing_of_a_table_is_cut_off_however_narrow_the_terminal_is() -> None:

@@ -35,25 +35,37 @@ CONCERNED_MAX: Final = 200_000
 """How many facts and rows there may be to a repair: what is projected waits for it, and any of them may differ."""
 TOLD_MAX: Final = 500
 """How many facts are told at once, each with all that its event holds."""
+OUTLINED_MAX: Final = 5_000
+"""How many are told at once without that."""
 
 _CONCERNED: LiteralString = "SELECT count(*) FROM ({parts} LIMIT %(most)s) concerned"
 _SOME: LiteralString = "SELECT * FROM (:rows) few LIMIT %(most)s"
 # The account's own rows as they were found, as PostgreSQL writes them.
 _FOUND: LiteralString = "CREATE TEMPORARY TABLE own_rows_found (of_table text NOT NULL, written text NOT NULL)"
-_NOTE: LiteralString = "INSERT INTO own_rows_found SELECT {name}, t::text FROM {table} t WHERE "
-_NOTED: LiteralString = "SELECT written FROM own_rows_found WHERE of_table = {name}"
-_TEXTS: LiteralString = "SELECT t::text FROM {table} t WHERE "
+_NOTE: Final = sql.SQL("INSERT INTO own_rows_found ")
+_WRITTEN: LiteralString = "SELECT {name}, t::text FROM {table} t WHERE "
+_BUT_FOUND: Final = sql.SQL(" EXCEPT SELECT of_table, written FROM own_rows_found")
+_FOUND_BUT: Final = sql.SQL("SELECT of_table, written FROM own_rows_found EXCEPT ")
 _ROWS: LiteralString = "SELECT to_jsonb(t) FROM {table} t WHERE t::text = ANY(%(texts)s) AND "
-_GONE: LiteralString = "DELETE FROM {table} WHERE "
+_GONE: LiteralString = "DELETE FROM {0} WHERE "
 _REMOVED: LiteralString = """
     DELETE FROM {table} t USING jsonb_populate_recordset(NULL::{table}, %s::jsonb) AS d WHERE {same_key}
 """
 _ADDED: LiteralString = "INSERT INTO {table} SELECT * FROM jsonb_populate_recordset(NULL::{table}, %s::jsonb)"
-# Its own homes' rows are the only ones that come of it: all other follows are out of sight.
+# Its own homes' rows are the only ones that come of it: all other follows are out of sight. They come into a table of
+# their own, as taking those out that are there would write each of the pages that they are spread over.
 _OWN_FOLLOWS: LiteralString = "CREATE TEMPORARY VIEW follows AS SELECT * FROM {follows} WHERE follower = {account}"
+_OWN_HOME: LiteralString = "CREATE TEMPORARY TABLE home (LIKE {home} INCLUDING DEFAULTS INCLUDING INDEXES)"
+_HOME_DIFFERS: LiteralString = """
+    SELECT to_jsonb(live), to_jsonb(own)
+    FROM (SELECT * FROM {home} WHERE :own) live FULL JOIN (SELECT * FROM pg_temp.home WHERE :own) own USING (:key)
+    WHERE live IS DISTINCT FROM own""".replace(":own", OWN["home"]).replace(":key", "owner, entry, via, cause")
 _ANYTHING: LiteralString = """
     SELECT EXISTS (SELECT FROM {facts} f WHERE f.object = %(account)s AND f.kind = 'account.registered')
 """
+
+_HOME: Final = "home"
+_IN_PLACE: Final = tuple(table for table in OWN if table != _HOME)
 
 Rows = dict[tuple[Any, ...], Values]
 
@@ -85,6 +97,7 @@ class Repair:
         *,
         concerned_max: int = CONCERNED_MAX,
         told_max: int = TOLD_MAX,
+        outlined_max: int = OUTLINED_MAX,
     ) -> None:
         self._connection = connection
         self._live = live
@@ -92,6 +105,7 @@ class Repair:
         self._retelling = Retelling(origin, ahead.at)
         self._concerned_max = concerned_max
         self._told_max = told_max
+        self._outlined_max = outlined_max
 
     def account(self, account: int, *, dry_run: bool = False) -> Repaired:
         """Work out one account's rows anew and write what differs; with `dry_run` only say what would be written.
@@ -147,33 +161,41 @@ class Repair:
     ) -> tuple[int, dict[str, list[Difference]]]:
         """Of how many facts its own rows were worked out, and by table which of them differ; they are as before."""
         cursor.execute(_FOUND)
-        for table, condition in OWN.items():
-            cursor.execute(_about(_NOTE + condition, table), values)
+        cursor.execute(_NOTE + _of_all(_WRITTEN), values)
         with self._connection.transaction(force_rollback=True):
             count = self._work_out(cursor, values)
-            added = {t: _texts(cursor, _TEXTS + OWN[t] + " EXCEPT " + _NOTED, t, values) for t in OWN}
-            gone = {t: _texts(cursor, _NOTED + " EXCEPT " + _TEXTS + OWN[t], t, values) for t in OWN}
-            worked_out = {t: _rows(cursor, t, added[t], values) for t in OWN}
-        live = {t: _rows(cursor, t, gone[t], values) for t in OWN}
+            added = _texts(cursor, _of_all(_WRITTEN) + _BUT_FOUND, values)
+            gone = _texts(cursor, _FOUND_BUT + _of_all(_WRITTEN), values)
+            worked_out = {t: _rows(cursor, t, added[t], values) for t in _IN_PLACE}
+            homes = cursor.execute(self._named(_HOME_DIFFERS), values).fetchall()
+        live = {t: _rows(cursor, t, gone[t], values) for t in _IN_PLACE}
         cursor.execute("DROP TABLE pg_temp.own_rows_found")
-        return count, {t: list(_differences(t, live[t], worked_out[t])) for t in OWN}
+        found = {t: list(_differences(t, live[t], worked_out[t])) for t in _IN_PLACE}
+        return count, {**found, _HOME: [d for d in (difference_of(_HOME, *both) for both in homes) if d is not None]}
 
     def _work_out(self, cursor: psycopg.Cursor[Any], values: Mapping[str, Any]) -> int:
-        """Leave the tables with what its own rows should be, and others' in disorder; gives how many facts told it."""
+        """Leave the tables with what its own rows should be, and others' in disorder; gives how many facts told it.
+
+        Its home is left in pg_temp, which comes first in the search path then.
+        """
         cursor.execute(own.LOOSEN, values)
-        for table, condition in OWN.items():
-            cursor.execute(sql.SQL(_GONE + condition).format(table=sql.Identifier(table)), values)
-        count = self._tell(cursor, parts.rules_of(_BUT_HOMES), self._concerning(cursor, values))
+        gone = [sql.SQL("{0} AS (" + _GONE + OWN[t] + ")").format(sql.Identifier(t)) for t in _IN_PLACE]
+        cursor.execute(sql.SQL("WITH {} SELECT").format(sql.SQL(", ").join(gone)), values)
+        count = self._tell(cursor, parts.rules_of(frozenset(KEYS) - {_HOME}), self._concerning(cursor, values))
         cursor.execute(own.COUNT, values)
-        named = {"follows": sql.Identifier(self._live.schema, "follows"), "account": sql.Literal(values["account"])}
         coming = cursor.execute(own.facts_coming_home(COLUMNS), values).fetchall()
-        cursor.execute(sql.SQL(_OWN_FOLLOWS).format(**named))
+        cursor.execute(self._named(_OWN_FOLLOWS, account=sql.Literal(values["account"])))
+        cursor.execute(self._named(_OWN_HOME))
         cursor.execute(sql.SQL("SET LOCAL search_path = pg_temp, {}").format(sql.Identifier(self._live.schema)))
-        homes, rules = list(rows_of(coming)), parts.rules_of(_HOMES)
-        for some in self._few(homes):
+        homes, rules = list(rows_of(coming)), parts.rules_of(frozenset({_HOME}))
+        for some in _few(homes, self._outlined_max):
             run_rules(cursor, rules, self._retelling.outlines(cursor, some), self._origin)
         cursor.execute("DROP VIEW pg_temp.follows")
         return count + len(homes)
+
+    def _named(self, query: LiteralString, **named: sql.Composable) -> sql.Composed:
+        tables = {table: sql.Identifier(self._live.schema, table) for table in ("follows", _HOME)}
+        return sql.SQL(query).format(**tables, **named)
 
     def _concerning(self, cursor: psycopg.Cursor[Any], values: Mapping[str, Any]) -> list[Row]:
         """The facts that its own rows follow from, with the ends of all who acted in them."""
@@ -186,13 +208,9 @@ class Repair:
         kinds = {topic for rule in rules for topic in rule.topics}
         told = [row for row in rows if row.kind in kinds]
         # Rules give the same whatever is told together.
-        for some in self._few(told):
+        for some in _few(told, self._told_max):
             run_rules(cursor, rules, self._retelling.facts(cursor, some), self._origin)
         return len(told)
-
-    def _few(self, rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-        for start in range(0, len(rows), self._told_max):
-            yield rows[start : start + self._told_max]
 
 
 @contextmanager
@@ -235,13 +253,25 @@ def _values(cursor: psycopg.Cursor[Any], account: int, most: int | None = None) 
     return {**asked, "statuses": [one for (one,) in statuses]}
 
 
-def _about(query: LiteralString, table: str) -> sql.Composed:
-    return sql.SQL(query).format(table=sql.Identifier(table), name=sql.Literal(table))
+def _few(rows: Sequence[Row], most: int) -> Iterator[Sequence[Row]]:
+    for start in range(0, len(rows), most):
+        yield rows[start : start + most]
 
 
-def _texts(cursor: psycopg.Cursor[Any], query: LiteralString, table: str, values: Mapping[str, Any]) -> list[str]:
-    """Rows of this table, as PostgreSQL writes them."""
-    return [text for (text,) in cursor.execute(_about(query, table), values).fetchall()]
+def _of_all(query: LiteralString) -> sql.Composed:
+    """What a query gives of the account's own rows of each table that is worked out in place."""
+    each = [
+        sql.SQL(query + OWN[table]).format(table=sql.Identifier(table), name=sql.Literal(table)) for table in _IN_PLACE
+    ]
+    return sql.SQL("({})").format(sql.SQL(" UNION ALL ").join(each))
+
+
+def _texts(cursor: psycopg.Cursor[Any], query: sql.Composed, values: Mapping[str, Any]) -> dict[str, list[str]]:
+    """By table, rows as PostgreSQL writes them."""
+    found: dict[str, list[str]] = {table: [] for table in _IN_PLACE}
+    for table, text in cursor.execute(query, values):
+        found[table].append(text)
+    return found
 
 
 def _rows(cursor: psycopg.Cursor[Any], table: str, texts: Sequence[str], values: Mapping[str, Any]) -> Rows:
@@ -273,7 +303,3 @@ def _write(cursor: psycopg.Cursor[Any], table: str, found: Sequence[Difference])
         cursor.execute(sql.SQL(_REMOVED).format(**named), [msgspec.json.encode(removed).decode()])
     if added:
         cursor.execute(sql.SQL(_ADDED).format(**named), [msgspec.json.encode(added).decode()])
-
-
-_HOMES: Final = frozenset({"home"})
-_BUT_HOMES: Final = frozenset(KEYS) - _HOMES

@@ -55,10 +55,9 @@ _IDS: Final = "SELECT uri, id FROM app.ids WHERE uri = ANY(%b::text[])"
 
 # What is posted or boosted without what it says, from the statuses that it made, which don't change in this.
 _OUTLINES: Final = """
-    SELECT asked.place, s.id, s.visibility, s.posted_on, e.topic = 'document.fetched'
-    FROM unnest(%b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[])
-        AS asked (place, position, received, actor, object, kind)
-    JOIN log.events e ON e.notification_id = asked.received
+    SELECT asked.place, s.id, s.visibility, s.posted_on, s.delivered IS NOT DISTINCT FROM asked.position
+    FROM unnest(%b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[])
+        AS asked (place, position, actor, object, kind)
     CROSS JOIN LATERAL (
         SELECT p.* FROM statuses p WHERE asked.kind = 'post.published' AND p.id = asked.object AND p.reblog_of IS NULL
         UNION ALL
@@ -121,11 +120,11 @@ class Retelling:
 
         Only ids, visibility and whether it was delivered are true of their events. Raises Untold.
         """
-        asked = [(place, r.position, r.received_at_position, r.actor, r.object, r.kind) for place, r in enumerate(rows)]
+        asked = [(place, row.position, row.actor, row.object, row.kind) for place, row in enumerate(rows)]
         told: dict[int, Fact] = {}
-        for place, status, visibility, posted_on, fetched in _all(cursor, _OUTLINES, asked):
+        for place, status, visibility, posted_on, delivered in _all(cursor, _OUTLINES, asked):
             row: Row = rows[int(place)]
-            told[place] = _outline(row, status, visibility, posted_on, delivered=not fetched)
+            told[place] = _outline(row, status, visibility, posted_on, delivered=delivered)
         lacking = [place for place in range(len(rows)) if place not in told]
         if lacking:
             whole = self.facts(cursor, [rows[place] for place in lacking])

@@ -14,7 +14,7 @@ from bench.services import BenchError
 # In the order of the report.
 BENCHES = (
     *("append", "inbox", "timelines", "documents", "posting", "deliveries"),
-    *("fanout", "homes", "replay", "memory"),
+    *("fanout", "homes", "repairs", "replay", "memory"),
 )
 
 

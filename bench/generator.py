@@ -27,7 +27,7 @@ REPLIES_SHARE = 0.3
 MENTIONS_SHARE = 0.1
 LOCAL_SHARE = 0.05
 # Of all events, what comes into some home: posts that answer nobody, or somebody followed, and boosts.
-SHOWN_SHARE = 0.5
+SHOWN_SHARE = 0.68
 
 
 class MixedLog:

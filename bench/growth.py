@@ -1,4 +1,4 @@
-"""How cost grows with the log: append, inbox and home when it is small and when it is large, its replay, its size.
+"""How cost grows with the log: append, inbox, home and repairs when it is small and when it is large; replay, and size.
 
 By hand, as it takes an hour and 40 GB at ten million events:
 `python -m bench.growth --events 10_000_000 --data FOLDER`. It writes FOLDER/growth.json, which bench/pictures.py draws.
@@ -18,7 +18,7 @@ import uvloop
 from adapters.config import Settings
 from adapters.postgres import generations
 from adapters.wiring import make_projector
-from bench import append, inbox, peers, timelines
+from bench import append, inbox, peers, repairs, timelines
 from bench.book import Book
 from bench.generator import MixedLog
 from bench.measuring import Row
@@ -81,6 +81,7 @@ def main() -> None:
             rows = append.measured(settings, APPENDED, ROUNDS, APART)
             _in_a_process(settings)
             sizes = _sizes(settings)
+            rows += repairs.measured(settings, ROUNDS)
         with instance(place) as settings:
             rows += uvloop.run(inbox.measured(settings, 1.0, ROUNDS, 2 * APART))
             rows += uvloop.run(timelines.measured(settings, 1.0, ROUNDS, 3 * APART))
@@ -96,8 +97,11 @@ def _fill(settings: Settings, events: int) -> list[tuple[int, float]]:
     try:
         log = MixedLog(book)
         _project(settings, book.append(log.people()))
-        book.append(log.follows(book.ids(map(peers.author_uri, log.authors))))
+        ids = book.ids(map(peers.author_uri, log.authors))
+        book.append(log.follows(ids))
         while events > 0:
+            if events <= STEP:
+                book.append(log.readers(ids, repairs.READERS, events))
             started, some = time.perf_counter(), min(STEP, events)
             book.append(log.mixed(some))
             steps.append((some, time.perf_counter() - started))

@@ -35,6 +35,7 @@ CREATE INDEX facts_released_later ON facts (received_at_position) WHERE received
 -- What concerns an account or a post.
 CREATE INDEX facts_of_actor ON facts (actor, object, position);
 CREATE INDEX facts_of_object ON facts (object, position);
+CREATE INDEX facts_of_departures ON facts (object) WHERE kind = 'account.deleted';
 
 CREATE TABLE known (
     uri       text    PRIMARY KEY,

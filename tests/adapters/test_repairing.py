@@ -121,7 +121,7 @@ def test_every_table_says_whose_its_rows_are_but_for_those_that_are_nobodys() ->
 def test_there_is_nothing_to_repair_in_what_was_projected_whatever_is_told_together(drawn: Repairable) -> None:
     before = drawn.digests()
     for account in drawn.accounts():
-        assert drawn.repair(account, told_max=7).differences == (), account
+        assert drawn.repair(account, told_max=7, outlined_max=3).differences == (), account
     assert drawn.digests() == before
 
 
@@ -181,6 +181,18 @@ def test_a_repair_leaves_what_is_wrong_with_others_to_their_own(told: Repairable
     wrong = told.digests()
     assert told.repair(LOCAL[ALICE]).differences == ()
     assert told.digests() == wrong
+
+
+def test_a_home_is_worked_out_beside_the_live_one_and_only_what_differs_is_written(told: Repairable) -> None:
+    written = """
+        SELECT n_tup_ins, n_tup_del, n_tup_upd FROM pg_stat_xact_user_tables WHERE schemaname = %s AND relname = 'home'
+    """
+    told.change("DELETE FROM home WHERE owner = %s AND via = 'follow'", LOCAL[ALICE])
+    told.change("INSERT INTO home VALUES (%s, %s, %s, 1, 'follow')", LOCAL[ALICE], HELLO, LOCAL[BOB])
+    with psycopg.connect(told.database.owner, autocommit=True) as owner, owner.transaction():
+        differences = told.repair_over(owner, LOCAL[ALICE]).differences
+        assert owner.execute(written, [told.live.schema]).fetchone() == (1, 1, 0)
+    assert len(differences) == 2
 
 
 def test_who_was_never_registered_can_not_be_repaired(told: Repairable) -> None:

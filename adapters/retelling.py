@@ -56,8 +56,12 @@ _IDS: Final = "SELECT uri, id FROM app.ids WHERE uri = ANY(%b::text[])"
 # What is posted or boosted without what it says, from the statuses that it made, which don't change in this.
 _OUTLINES: Final = """
     SELECT asked.place, s.id, s.visibility, s.posted_on, s.delivered IS NOT DISTINCT FROM asked.position
-    FROM unnest(%b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[])
-        AS asked (place, position, actor, object, kind)
+        -- What a fetch brought may have come free together with its delivery, which is the last of them.
+        AND (asked.received = asked.position OR NOT EXISTS (
+            SELECT FROM facts f WHERE f.position = asked.position AND f.n > asked.n AND f.object = asked.object
+                AND f.kind = 'post.published' AND asked.kind = f.kind AND f.verdict = 'applied'))
+    FROM unnest(%b::bigint[], %b::bigint[], %b::int[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[])
+        AS asked (place, position, n, received, actor, object, kind)
     CROSS JOIN LATERAL (
         SELECT p.* FROM statuses p WHERE asked.kind = 'post.published' AND p.id = asked.object AND p.reblog_of IS NULL
         UNION ALL
@@ -120,7 +124,10 @@ class Retelling:
 
         Only ids, visibility and whether it was delivered are true of their events. Raises Untold.
         """
-        asked = [(place, row.position, row.actor, row.object, row.kind) for place, row in enumerate(rows)]
+        asked = [
+            (place, row.position, row.n, row.received_at_position, row.actor, row.object, row.kind)
+            for place, row in enumerate(rows)
+        ]
         told: dict[int, Fact] = {}
         for place, status, visibility, posted_on, delivered in _all(cursor, _OUTLINES, asked):
             row: Row = rows[int(place)]

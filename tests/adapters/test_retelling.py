@@ -23,7 +23,7 @@ from projections.fact import APPLIED, Fact
 from tests.adapters.interpreter.peers import OURS
 from tests.database import MASTER_KEY, Database
 from tests.projections.histories import TimelineHistory
-from tests.projections.projecting import new_generation, project_all, write_log
+from tests.projections.projecting import new_generation, project_all, projector_of, write_log
 from tests.projections.story import Story
 from tests.seeds import new_seed
 
@@ -83,6 +83,26 @@ def test_facts_told_again_are_those_that_were_settled(database: Database, seed: 
 def test_a_story_is_told_again_as_it_was(database: Database) -> None:
     settled, told = settled_and_told(database, Story().log)
     assert told == list(map(without_what_no_table_reads, settled))
+
+
+def test_of_a_fetch_and_a_delivery_that_came_free_together_the_last_is_the_delivery(database: Database) -> None:
+    write_log(database, Story().log)
+    generation = new_generation(database)
+    project_all(projector_of(database, generation), 500)
+    with psycopg.connect(database.owner, options=f"-c search_path={generation.schema}") as owner:
+        cursor = owner.cursor()
+        query = f"SELECT {COLUMNS} FROM facts f JOIN statuses s ON s.id = f.object AND s.delivered = f.position "
+        delivered = next(rows_of(cursor.execute((query + "ORDER BY f.position LIMIT 1").encode()).fetchall()))
+        delivery = delivered._replace(n=delivered.n + 100, received_at_position=delivered.position - 1)
+        fetched = delivered._replace(n=delivered.n + 99, received_at_position=delivered.position - 2)
+        cursor.execute("DELETE FROM facts WHERE position = %s", [delivered.position])
+        for row in (fetched, delivery):
+            values = [*row, APPLIED]
+            columns = COLUMNS.replace("f.", "") + ", verdict"
+            places = ", ".join(["%s"] * len(values))
+            cursor.execute(f"INSERT INTO facts ({columns}) VALUES ({places})".encode(), values)
+        told = Retelling(OURS, lambda asked: []).outlines(cursor, [fetched, delivery])
+    assert [fact.delivered for fact in told] == [False, True]
 
 
 def test_what_can_not_be_read_any_more_is_not_told(database: Database) -> None:

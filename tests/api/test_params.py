@@ -58,7 +58,9 @@ async def needy(request: Request[Any, Any, Any]) -> Needy:
 
 @pytest.fixture
 def app() -> Litestar:
-    return Litestar([asked, needy], exception_handlers=errors.handlers(Pages("Test")), openapi_config=None)
+    return Litestar(
+        [asked, needy], exception_handlers=errors.handlers(Pages("Test")), openapi_config=None, logging_config=None
+    )
 
 
 @pytest.fixture

@@ -148,6 +148,21 @@ async def test_of_many_who_went_away_on_one_day_a_few_homes_are_dropped_a_minute
         assert await world.server.reads.view().execute(gone, {}) == [(expected,)]
 
 
+async def test_homes_that_can_not_be_dropped_stand_in_nobodys_way(world: World) -> None:
+    people = [await world.person(f"person{number}") for number in range(DROPPED_A_MINUTE_MAX + 1)]
+    n = world.server.reads.view().n
+    *first, last = sorted(person.number for person in people)
+    with psycopg.connect(str(world.settings.database_url), autocommit=True) as owner:
+        owner.execute("UPDATE app.users SET created_at = created_at - interval '31 days'")
+        owner.execute(f"ALTER TABLE read_{n}.home_turns ADD CHECK (owner >= {last})".encode())
+    for _ in range(2):
+        await drop_homes(world.server)
+        await world.settled()
+    parked = await world.server.reads.view().execute("SELECT reason FROM parked WHERE waits_for IS NULL", {})
+    assert len(parked) == len(first) and "CheckViolation" in parked[0][0]
+    assert await world.server.reads.view().execute("SELECT owner FROM home_turns", {}) == [(last,)]
+
+
 async def test_anything_that_somebody_asks_is_a_visit_noted_once_an_hour(world: World) -> None:
     bob = await world.person("bob")
     noted: list[object] = []

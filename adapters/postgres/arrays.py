@@ -85,6 +85,8 @@ _KINDS: Final[dict[str, tuple[int, Callable[[Iterable[Any]], Iterable[bytes]]]]]
     "bytea": (17, _binaries),
     "date": (1082, _dates),
     "int": (23, _int4s),
+    "int4": (23, _int4s),
+    "int8": (20, _int8s),
     "text": (25, _texts),
     "timestamptz": (1184, _moments),
 }

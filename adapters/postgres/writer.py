@@ -17,6 +17,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from adapters.codec import Sealed
+from adapters.postgres.arrays import arrays_for
 from adapters.unavailable import Unavailable
 
 GROUP_EVENTS_MAX = 1_000
@@ -197,16 +198,19 @@ class GroupWriter:
         rows = [(number, event) for number, job in enumerate(group) for event in job.events]
         cursor = self._connect().execute(
             _APPEND,
-            [
-                [number for number, _ in rows],
-                [event.stream for _, event in rows],
-                [event.version for _, event in rows],
-                [event.sealed.topic for _, event in rows],
-                [event.sealed.state for _, event in rows],
-                [event.sealed.wrapped_key for _, event in rows],
-                [event.once for _, event in rows],
-                [event.signature for _, event in rows],
-            ],
+            arrays_for(
+                _APPEND,
+                (
+                    [number for number, _ in rows],
+                    [event.stream for _, event in rows],
+                    [event.version for _, event in rows],
+                    [event.sealed.topic for _, event in rows],
+                    [event.sealed.state for _, event in rows],
+                    [event.sealed.wrapped_key for _, event in rows],
+                    [event.once for _, event in rows],
+                    [event.signature for _, event in rows],
+                ),
+            ),
             prepare=True,
             binary=True,
         )

@@ -19,6 +19,8 @@ KINDS: dict[str, st.SearchStrategy[Any]] = {
     "boolean": st.booleans(),
     "date": st.dates(),
     "int": st.integers(-(2**31), 2**31 - 1),
+    "int4": st.integers(-(2**31), 2**31 - 1),
+    "int8": st.integers(-(2**63), 2**63 - 1),
     "text": st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
     "timestamptz": st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - gets it there
 }

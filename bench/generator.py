@@ -12,6 +12,7 @@ from typing import Any
 
 from bench import peers
 from bench.book import Book, Line
+from bench.mixture import Mixture
 from domain.account import AccountRegistered
 from domain.follow import FollowRequested
 from domain.ids import local_id
@@ -21,10 +22,6 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 STEP = timedelta(milliseconds=50)
 FOLLOWERS_MEAN = 10
 SKEW = 0.8
-RECENT = 2_000
-KINDS = {"Create": 60, "Like": 15, "Announce": 10, "Follow": 10, "Update": 2, "Delete": 2, "Undo": 1}
-REPLIES_SHARE = 0.3
-MENTIONS_SHARE = 0.1
 LOCAL_SHARE = 0.05
 # Of all events, what comes into some home: posts that answer nobody, or somebody followed, and boosts.
 SHOWN_SHARE = 0.68
@@ -37,7 +34,6 @@ class MixedLog:
         self._book = book
         self._dice = random.Random(seed)  # noqa: S311 - a log is to be made again, not to be unguessable
         self._when = START
-        self._number = 0
         self.authors = list(range(authors))
         self.locals = [local_id(int(START.timestamp() * 1000) + n, n) for n in range(locals_)]
         powers = [(rank + 1) ** -SKEW for rank in range(authors)]
@@ -45,8 +41,7 @@ class MixedLog:
         self._popularity = [power * authors / sum(powers) for power in powers]
         self._busy = self._dice.sample(self.authors, authors)
         self._business = list(accumulate(powers))
-        self._notes: list[tuple[int, dict[str, Any]]] = []
-        self._asked: list[dict[str, Any]] = []
+        self._mixture = Mixture(self._dice, list(map(self.uri_of, self.locals)), lambda: self._when)
 
     def people(self) -> Iterator[Line]:
         """Local accounts and remote authors' documents."""
@@ -85,14 +80,13 @@ class MixedLog:
 
     def mixed(self, count: int) -> Iterator[Line]:
         """`count` lines of the mixture."""
-        kinds, weights = list(KINDS), list(accumulate(KINDS.values()))
         for _ in range(count):
-            kind = self._dice.choices(kinds, cum_weights=weights)[0]
+            kind = self._mixture.kind()
             author = self._dice.choices(self._busy, cum_weights=self._business)[0]
             if kind == "Create" and self._dice.random() < LOCAL_SHARE:
                 yield self._local_post()
             else:
-                yield self._received(author, self._activity(kind if self._notes else "Create", author))
+                yield self._received(author, self._mixture.activity(kind, author))
 
     def uri_of(self, account: int) -> str:
         """A local actor's URI."""
@@ -116,45 +110,11 @@ class MixedLog:
             "actor": self.uri_of(follower),
             "object": peers.author_uri(author),
         }
-        yield self._received(author, peers.small("Accept", author, self._next(), embedded))
-
-    def _activity(self, kind: str, author: int) -> dict[str, Any]:
-        match kind:
-            case "Create":
-                return self._create(author)
-            case "Like" | "Announce":
-                return peers.small(kind, author, self._next(), self._recent()[1]["object"]["id"])
-            case "Follow":
-                asked = peers.small(kind, author, self._next(), self.uri_of(self._dice.choice(self.locals)))
-                self._asked.append(asked)
-                return asked
-            case "Undo" if self._asked:
-                # What is undone is its author's, whoever was drawn.
-                asked = self._asked.pop(self._dice.randrange(len(self._asked)))
-                return {
-                    **peers.small(kind, author, self._next(), asked),
-                    "actor": asked["actor"],
-                    "id": f"{asked['id']}/undo",
-                }
-            case "Update":
-                by, created = self._recent()
-                return peers.update(self._dice, by, created, self._when)
-            case _:
-                by, created = self._recent()
-                return peers.small("Delete", by, self._next(), created["object"]["id"])
-
-    def _create(self, author: int) -> dict[str, Any]:
-        answers = self._recent()[1]["object"]["id"] if self._notes and self._dice.random() < REPLIES_SHARE else None
-        names = self.uri_of(self._dice.choice(self.locals)) if self._dice.random() < MENTIONS_SHARE else None
-        created = peers.create(self._dice, author, self._next(), self._when, answers=answers, names=names)
-        self._notes.append((author, created))
-        if len(self._notes) > RECENT:
-            del self._notes[: RECENT // 2]
-        return created
+        yield self._received(author, peers.small("Accept", author, self._mixture.next(), embedded))
 
     def _local_post(self) -> Line:
         author, at = self._dice.choice(self.locals), self._tick()
-        post = local_id(int(at.timestamp() * 1000), self._next())
+        post = local_id(int(at.timestamp() * 1000), self._mixture.next())
         uri = f"{self.uri_of(author)}/statuses/{post}"
         said = PostPublished(
             post=post,
@@ -172,13 +132,6 @@ class MixedLog:
         raw = peers.encoded(activity)
         return self._book.received(activity["actor"], activity["id"], raw, self._tick(), content=content)
 
-    def _recent(self) -> tuple[int, dict[str, Any]]:
-        return self._dice.choice(self._notes)
-
     def _tick(self) -> datetime:
         self._when += STEP
         return self._when
-
-    def _next(self) -> int:
-        self._number += 1
-        return self._number

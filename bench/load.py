@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice, repeat
 from typing import cast
@@ -64,7 +64,8 @@ class Connection(asyncio.Protocol):
                 return
             length = _LENGTH.search(self._received, 0, end + 2)
             self._needs = end + 4 + (int(length[1]) if length else 0)
-        if len(self._received) >= self._needs and self._answer is not None:
+        # Whoever asked may have gone meanwhile.
+        if len(self._received) >= self._needs and self._answer is not None and not self._answer.done():
             status = int(self._received[9:12])
             del self._received[: self._needs]
             self._needs = 0
@@ -90,7 +91,7 @@ async def connect(port: int, connections: int) -> list[Connection]:
     return [connection for _, connection in made]
 
 
-async def flat_out(port: int, requests: Sequence[bytes], connections: int) -> Driven:
+async def flat_out(port: int, requests: Iterable[bytes], connections: int) -> Driven:
     """Each connection sends its next request when the last is answered."""
     driven, source = Driven(), iter(requests)
     lines = await connect(port, connections)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import uvloop
 
 from adapters.config import Settings
@@ -17,7 +18,14 @@ from bench.stage import staged
 IDLE_S = 10.0
 WARM_S = 1.0
 MB = 1_000_000
-_PSS = re.compile(r"^Pss: +(\d+) kB", re.MULTILINE)
+_SIZES = re.compile(r"^(Pss|Rss): +(\d+) kB", re.MULTILINE)
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """Resident, in MB: proportional (a page that several share is divided among them), and each page whole."""
+
+    pss_mb: float
+    rss_mb: float
 
 
 def run(scale: float, rounds: int) -> list[Row]:
@@ -27,7 +35,7 @@ def run(scale: float, rounds: int) -> list[Row]:
         found: list[float] = []
         for _ in range(rounds):
             time.sleep(IDLE_S * min(1.0, scale) / rounds)
-            found.append(sum(_pss_bytes(pid) for pid in _ours()) / MB)
+            found.append(sum(_memory(pid).pss_mb for pid in _ours()))
     return [
         Row(
             what="resident memory, idle, all processes of `daybook up` without PostgreSQL",
@@ -44,8 +52,34 @@ async def _warmed(settings: Settings, scale: float) -> None:
         await gets(stage.port, "/api/v1/timelines/home", stage.token, 4, WARM_S * scale)
 
 
+def by_part() -> dict[str, Memory]:
+    """What each part of the instances below this process has now, PostgreSQL's many processes together."""
+    found: dict[str, Memory] = {}
+    for pid in _descendants():
+        if (part := _part(pid)) is not None:
+            had, has = found.get(part, Memory(0.0, 0.0)), _memory(pid)
+            found[part] = Memory(had.pss_mb + has.pss_mb, had.rss_mb + has.rss_mb)
+    return found
+
+
+def _part(pid: int) -> str | None:
+    """`serve`, `behind`, `up` (the supervisor), `valkey`, `postgres`; None for what comes and goes."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    name = _name(pid)
+    if "workers.cli" in command:
+        return command[command.index("workers.cli") + 1]
+    return next((part for part in ("valkey", "postgres") if name.startswith(part)), None)
+
+
 def _ours() -> Iterator[int]:
     """All descendants of this process that are not PostgreSQL's."""
+    return (pid for pid in _descendants() if not _name(pid).startswith("postgres"))
+
+
+def _descendants() -> Iterator[int]:
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and (parent := _parent(entry)) is not None:
@@ -54,8 +88,7 @@ def _ours() -> Iterator[int]:
     while left:
         for child in children.get(left.pop(), ()):
             left.append(child)
-            if not _name(child).startswith("postgres"):
-                yield child
+            yield child
 
 
 def _parent(entry: Path) -> int | None:
@@ -73,9 +106,10 @@ def _name(pid: int) -> str:
         return ""
 
 
-def _pss_bytes(pid: int) -> int:
+def _memory(pid: int) -> Memory:
+    """Nothing for a process that has just ended."""
     try:
-        found = _PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_text())
+        sizes = dict(_SIZES.findall(Path(f"/proc/{pid}/smaps_rollup").read_text()))
     except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return int(found[1]) * 1_024 if found else 0
+        return Memory(0.0, 0.0)
+    return Memory(*(int(sizes.get(name, 0)) * 1_024 / MB for name in ("Pss", "Rss")))

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -24,6 +25,7 @@ STOP_TIMEOUT_S = 30.0
 # Below what the kernel hands out for outgoing connections.
 PORTS = range(20_000, 21_000)
 LINES_SHOWN = 12
+LINES_KEPT = 1_000
 BANNER = "Daybook runs at"
 
 
@@ -48,16 +50,16 @@ def database(kept: Path | None = None) -> Generator[Settings]:
 
 
 @contextmanager
-def instance(kept: Path | None = None) -> Generator[Settings]:
-    """A whole `daybook up`, as an operator gets it, on data of its own or on what was `kept`."""
+def instance(kept: Path | None = None, more: Mapping[str, str] | None = None) -> Generator[Settings]:
+    """A whole `daybook up`, as an operator gets it, on data of its own or on what was `kept`; `more` are settings."""
     with _folder(kept) as folder:
-        own = {"DAYBOOK_DATA": folder, "DAYBOOK_PORT": str(_free_port())}
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
-        kept = {name: value for name, value in kept.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+        own = {"DAYBOOK_DATA": folder, "DAYBOOK_PORT": str(_free_port()), **(more or {})}
+        others = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
+        others = {name: value for name, value in others.items() if name not in ("DATABASE_URL", "REDIS_URL")}
         process = subprocess.Popen(
             # A bench that is killed takes its instance along.
             ["setpriv", "--pdeathsig", "TERM", sys.executable, "-P", "-m", "workers.cli", "up"],
-            env={**kept, **own, "PYTHONUNBUFFERED": "1"},
+            env={**others, **own, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -89,7 +91,8 @@ class _Said:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
-        self._lines: list[str] = []
+        # A line a request: whoever sends a million of them must not keep all.
+        self._lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._news = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -99,7 +102,7 @@ class _Said:
         with self._news:
             self._news.wait_for(lambda: self._has(text) or not self._reader.is_alive(), START_TIMEOUT_S)
             if not self._has(text):
-                raise BenchError("the instance did not start:\n" + "".join(self._lines[-LINES_SHOWN:]))
+                raise BenchError("the instance did not start:\n" + "".join(list(self._lines)[-LINES_SHOWN:]))
 
     def close(self) -> None:
         self._reader.join(STOP_TIMEOUT_S)

@@ -58,10 +58,14 @@ class Stage:
         return [self._signed(body, author, now) for body, author in zip(bodies, authors, strict=True)]
 
     def _signed(self, body: bytes, author: int, now: datetime) -> bytes:
-        url = f"{self.settings.origin}{INBOX}"
-        headers = sign_cavage("POST", url, body, peers.key_id(author), self.keys[author % KEY_PAIRS], now)
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return f"POST {INBOX} HTTP/1.1\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        return signed_post(self.settings.origin, body, peers.key_id(author), self.keys[author % KEY_PAIRS], now)
+
+
+def signed_post(origin: str, body: bytes, key_id: str, key: RSAPrivateKey, now: datetime) -> bytes:
+    """A POST to the shared inbox of the instance at `origin`, as bytes."""
+    headers = sign_cavage("POST", f"{origin}{INBOX}", body, key_id, key, now)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"POST {INBOX} HTTP/1.1\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 @asynccontextmanager
@@ -71,7 +75,7 @@ async def staged(settings: Settings) -> AsyncGenerator[Stage]:
     try:
         async with server.running():
             account = await server.accounts.create(f"measured_{token_hex(3)}", None, "a password for benches")
-            stage = Stage(settings, book, server, account, await _token(server, account))
+            stage = Stage(settings, book, server, account, await token_for(server, account))
             await _know_authors(stage)
             await stage.settled()
             stage.ids = book.ids(map(peers.author_uri, range(AUTHORS)))
@@ -82,7 +86,8 @@ async def staged(settings: Settings) -> AsyncGenerator[Stage]:
         book.close()
 
 
-async def _token(server: Server, account: int) -> str:
+async def token_for(server: Server, account: int) -> str:
+    """A token with which a client may do everything for this account."""
     app = App(
         id=0,
         name="bench",

@@ -27,7 +27,7 @@ from adapters.tasks import end
 from adapters.wiring import Server
 from bench import crowd
 from bench.crowd import Crowd
-from bench.load import connect, flat_out, get, post_json
+from bench.load import Connection, connect, flat_out, get, post_json
 from bench.memory import Memory, by_part
 from bench.peers import text
 from bench.services import BenchError, instance
@@ -45,6 +45,8 @@ POST_EVERY: Final = 1_000
 # Small, so that it is full when the memory is first looked at, and then turns over.
 PAGES_MB: Final = 16
 FLAT: Final = 0.1
+UNAVAILABLE: Final = 503
+TRIES_MAX: Final = 20
 IDLE_TIMEOUT_S: Final = 600.0
 # As the table names them.
 POSTGRES: Final = "postgres"
@@ -133,15 +135,33 @@ async def _flooded(settings: Settings, at: socket.socket, activities: int, into:
 async def _follow(server: Server, people: Crowd, tokens: Sequence[str]) -> list[int]:
     """Everybody here follows the first FOLLOWED of them, who accept that as soon as they write; their ids here."""
     port = server.settings.port
-    (await flat_out(port, people.hello(FOLLOWED), CONNECTIONS)).only(202)
+    await _insist(port, people.hello(FOLLOWED), 202)
     await _projected(server)
     uris = [crowd.author_uri(author) for author in range(FOLLOWED)]
     async with server.pool.connection() as connection:
         found = await connection.execute("SELECT id FROM app.ids WHERE uri = ANY(%s)", [uris])
         ids = [number for (number,) in await found.fetchall()]
     asked = (post_json(port, f"/api/v1/accounts/{number}/follow", token, b"{}") for token in tokens for number in ids)
-    (await flat_out(port, asked, CONNECTIONS)).only(200)
+    await _insist(port, asked, 200)
     return ids
+
+
+async def _insist(port: int, requests: Iterable[bytes], wanted: int) -> None:
+    """Send each, and again while it is answered 503, as a busy instance may. Raises BenchError for other answers."""
+    source = iter(requests)
+    lines = await connect(port, CONNECTIONS)
+
+    async def run(line: Connection) -> None:
+        for request in source:
+            tries, status = 1, await line.ask(request)
+            while status == UNAVAILABLE and tries < TRIES_MAX:
+                tries, status = tries + 1, await line.ask(request)
+            if status != wanted:
+                raise BenchError(f"answered {status}, wanted {wanted}")
+
+    await asyncio.gather(*map(run, lines))
+    for line in lines:
+        line.close()
 
 
 async def _pour(

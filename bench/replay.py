@@ -91,6 +91,7 @@ def _replay(
     while projector.step(FAST_BATCH, before):
         pass
     had = _rows(owner, generation)
+    _settle(owner)
     started = time.perf_counter()
     passed = [(before, started)]
     while came := projector.step(FAST_BATCH, last):
@@ -103,6 +104,11 @@ def _replay(
     projector.close()
     rows = _rows(owner, generation) - had
     return Replayed(tuple(rates), rows / seconds, rows)
+
+
+def _settle(owner: psycopg.Connection) -> None:
+    """Let PostgreSQL keep segments of its log to write again, as it does wherever it has run for a while."""
+    owner.execute("CHECKPOINT")
 
 
 def _thinned(passed: Sequence[tuple[int, float]], parts: int) -> list[tuple[int, float]]:
@@ -121,6 +127,7 @@ def _copies(owner: psycopg.Connection, generation: Generation, rounds: int) -> t
         owner.execute("SET search_path = floor")
         for projection in PROJECTIONS:
             owner.execute(projection.tables)
+        _settle(owner)
         started = time.perf_counter()
         for table, blocks in saved.items():
             into = sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(sql.Identifier("floor", table))

@@ -16,7 +16,9 @@ import psycopg
 import uvloop
 
 from adapters.config import Settings
+from adapters.pacing import FAST_BATCH
 from adapters.postgres import generations
+from adapters.postgres.reading_beside import children_here
 from adapters.wiring import make_projector
 from bench import append, inbox, peers, repairs, timelines
 from bench.book import Book
@@ -28,7 +30,6 @@ from projections.catalogue import KEYS
 
 SMALL: Final = 100_000
 ROUNDS: Final = 5
-BATCH: Final = 2_000
 STEP: Final = 100_000
 APPENDED: Final = 10_000
 # Apart from all that the mixture numbers.
@@ -88,7 +89,7 @@ def main() -> None:
         grown.at.append(At(events, rows))
         grown.filled, grown.replayed, grown.replay_rss_mb, grown.sizes = filled, replayed, rss_mb, sizes
         report.write_bytes(msgspec.json.encode(grown))
-        print(f"\n{events:,} events; the replaying process had at most {rss_mb:,.0f} MB resident\n\n{table(rows)}")
+        print(f"\n{events:,} events; the replaying processes had at most {rss_mb:,.0f} MB resident\n\n{table(rows)}")
 
 
 def _fill(settings: Settings, events: int) -> list[tuple[int, float]]:
@@ -113,7 +114,7 @@ def _fill(settings: Settings, events: int) -> list[tuple[int, float]]:
 
 
 def _in_a_process(settings: Settings) -> tuple[list[tuple[int, float]], float]:
-    """Project all there is, in a process of its own: its steps, and what it had resident at most, in MB."""
+    """Project all there is, as a replay does: its steps, and what its processes had resident at most, in MB."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_project, [settings])
 
@@ -122,16 +123,19 @@ def _project(settings: Settings, to: int | None = None) -> tuple[list[tuple[int,
     dsn, steps = settings.database_app_url or "", list[tuple[int, float]]()
     with psycopg.connect(dsn) as connection:
         live = generations.live(connection)
-    assert live is not None, "the database was prepared"
-    projector, done, started = make_projector(settings, dsn, live), 0, time.perf_counter()
-    while came := projector.step(BATCH, to):
+        head = connection.execute("SELECT position FROM log.head").fetchone()
+    assert live is not None and head is not None, "the database was prepared"
+    projector = make_projector(settings, dsn, live, children=children_here())
+    done, started = 0, time.perf_counter()
+    while came := projector.step(FAST_BATCH, head[0] if to is None else to):
         done += came
         if done >= STEP:
             steps.append((done, time.perf_counter() - started))
             print(f"\rprojecting at {done / steps[-1][1]:,.0f}/s   ", end="", flush=True)
             done, started = 0, time.perf_counter()
     projector.close()
-    return steps, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_000
+    processes = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return steps, sum(resource.getrusage(which).ru_maxrss for which in processes) / 1_000
 
 
 def _sizes(settings: Settings) -> list[Size]:

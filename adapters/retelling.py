@@ -53,7 +53,7 @@ _BEFORE: Final = """
 """
 _IDS: Final = "SELECT uri, id FROM app.ids WHERE uri = ANY(%b::text[])"
 
-# What is posted or boosted without what it says, from the statuses that it made, which don't change in this.
+# What is posted or boosted without what it says, from the statuses that it made.
 _OUTLINES: Final = """
     SELECT asked.place, s.id, s.visibility, s.posted_on, s.delivered IS NOT DISTINCT FROM asked.position
         -- What a fetch brought may have come free together with its delivery, which is the last of them.
@@ -66,7 +66,7 @@ _OUTLINES: Final = """
         SELECT p.* FROM statuses p WHERE asked.kind = 'post.published' AND p.id = asked.object AND p.reblog_of IS NULL
         UNION ALL
         SELECT b.* FROM statuses b WHERE asked.kind = 'post.boosted' AND b.reblog_of = asked.object
-            AND b.account = asked.actor AND b.published = asked.position) s
+            AND b.account = asked.actor AND b.published = asked.position AND b.revision_n = asked.n) s
 """
 
 ReadBack = Callable[[Sequence[int]], Iterable[Recorded]]

@@ -103,6 +103,9 @@ def table(notes: Sequence[Noted]) -> str:
         found = [_judged(part, note.parts[part]) for note in notes if part in note.parts]
         warm, last = median(found[tenth : 2 * tenth] or found), median(found[-tenth:])
         verdict = "flat" if abs(last / warm - 1) <= FLAT else "grew" if last > warm else "shrank"
+        # PostgreSQL's processes come and go; of any other a new one began small, whatever the old one had come to.
+        if part != POSTGRES and len({note.parts[part].pids for note in notes if part in note.parts}) > 1:
+            verdict = "started anew"
         lines.append(f"| {part} | {warm:.1f} | {last:.1f} | {max(found):.1f} | {last / warm:.2f} | {verdict} |")
     return "\n".join(lines)
 

@@ -114,7 +114,7 @@ def _fill(settings: Settings, events: int) -> list[tuple[int, float]]:
 
 
 def _in_a_process(settings: Settings) -> tuple[list[tuple[int, float]], float]:
-    """Project all there is, as a replay does: its steps, and what its processes had resident at most, in MB."""
+    """Project all there is, as a replay does: its steps, and the MB that it and its largest child had at most."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_project, [settings])
 

@@ -22,10 +22,11 @@ _SIZES = re.compile(r"^(Pss|Rss): +(\d+) kB", re.MULTILINE)
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """Resident, in MB: proportional (a page that several share is divided among them), and each page whole."""
+    """Resident, in MB: proportional (a page that several share is divided among them), and each page whole; by whom."""
 
     pss_mb: float
     rss_mb: float
+    pids: tuple[int, ...] = ()
 
 
 def run(scale: float, rounds: int) -> list[Row]:
@@ -58,7 +59,7 @@ def by_part() -> dict[str, Memory]:
     for pid in _descendants():
         if (part := _part(pid)) is not None:
             had, has = found.get(part, Memory(0.0, 0.0)), _memory(pid)
-            found[part] = Memory(had.pss_mb + has.pss_mb, had.rss_mb + has.rss_mb)
+            found[part] = Memory(had.pss_mb + has.pss_mb, had.rss_mb + has.rss_mb, (*had.pids, pid))
     return found
 
 

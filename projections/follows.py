@@ -96,7 +96,8 @@ _INTERVALS: LiteralString = """
         SELECT follower, followee, 1 AS by FROM interval WHERE until IS NULL AND stage = 'following'
         UNION ALL
         SELECT f.follower, f.followee, -1 FROM pair p CROSS JOIN LATERAL (
-            SELECT * FROM follows i WHERE i.follower = p.follower AND i.followee = p.followee OFFSET 0) f
+            SELECT * FROM follows i WHERE i.follower = p.follower AND i.followee = p.followee
+            ORDER BY i.since DESC, i.n DESC LIMIT 1) f
         WHERE f.until IS NULL AND f.stage = 'following'
     ),
     delta AS (

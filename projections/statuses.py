@@ -121,18 +121,23 @@ RULES = (
                 SELECT o.id, o.account, o.deleted FROM statuses o
                 WHERE o.uri = s.in_reply_to_uri AND o.reblog_of IS NULL LIMIT 1) p ON true
             ON CONFLICT DO NOTHING
-            RETURNING account, posted_on, visibility, in_reply_to_uri, counted
+            RETURNING account, posted_on, visibility, in_reply_to_uri, in_reply_to_account, counted
         ),
         posted AS (
             INSERT INTO account_counts (account, statuses, last_status_at)
             SELECT account, count(*), max(posted_on) FROM added WHERE visibility <> 'direct' GROUP BY account
             ON CONFLICT (account) DO UPDATE SET statuses = account_counts.statuses + excluded.statuses,
                 last_status_at = greatest(account_counts.last_status_at, excluded.last_status_at)
+        ),
+        answered AS (
+            UPDATE statuses p SET replies = p.replies + a.answers
+            FROM (SELECT in_reply_to_uri, count(*) AS answers FROM added WHERE counted GROUP BY in_reply_to_uri) a
+            WHERE p.uri = a.in_reply_to_uri AND p.reblog_of IS NULL
         )
-        UPDATE statuses p SET replies = p.replies + a.answers
-        FROM (SELECT in_reply_to_uri, count(*) AS answers FROM added WHERE counted GROUP BY in_reply_to_uri) a
-        WHERE p.uri = a.in_reply_to_uri AND p.reblog_of IS NULL
-        RETURNING :touched
+        -- Whoever may see an answer that does not count sees it in the thread of what it answers.
+        SELECT :touched FROM added a CROSS JOIN LATERAL (
+            SELECT s.id FROM statuses s WHERE s.uri = a.in_reply_to_uri AND s.reblog_of IS NULL LIMIT 1) p
+        WHERE a.in_reply_to_account IS NOT NULL
         """.replace(":counts", _COUNTS).replace(":touched", entities((Kind.STATUS, "p.id"))),
     ),
     on(

@@ -40,7 +40,7 @@ def refuse_other_key(settings: Settings, key: bytes) -> None:
     if master_key_if_any(settings) not in (None, key):
         raise BackupError(
             f"{where_kept(settings)} holds another master key than the one of this backup, and the instance would be "
-            "started with that: put the right one there, or take it away."
+            "started with that: put the right one there, or move it aside."
         )
 
 

@@ -30,7 +30,7 @@ def key_at_hand(settings: Settings, file: Path | None) -> FoundKey | None:
     Raises SettingsError for what can't be read or holds no key.
     """
     if file is not None:
-        return FoundKey(key_in(file), str(file))
+        return FoundKey(key_in(file.expanduser()), str(file))
     own = master_key_if_any(settings)
     return None if own is None else FoundKey(own, where_kept(settings))
 

@@ -42,6 +42,7 @@ class PackedDumper(Dumper):
         return obj.data
 
 
+# For every connection, as the driver knows its own types: what is packed here means the same wherever it is sent.
 psycopg.adapters.register_dumper(Packed, PackedDumper)
 
 

@@ -13,11 +13,12 @@ from adapters.postgres.arrays import Packed, packed
 from projections.fact import APPLIED, Fact
 from projections.rule import Row, Rule
 
-STATEMENT_BYTES_MAX: Final = 16 * 1024 * 1024
+STATEMENT_BYTES_MAX: Final = 4 * 1024 * 1024
 # From here on it pays to prepare what comes next in a thread, while PostgreSQL is at work.
-ROWS_AHEAD_MIN: Final = 500
+FACTS_AHEAD_MIN: Final = 500
 _PREPARED_MAX: Final = 6
-# By default a thread that PostgreSQL has answered waits for 5 ms until the other one lets it go on.
+# By default a thread that PostgreSQL has answered waits for 5 ms until the other one lets it go on. It holds for the
+# whole process, in which no second projector runs.
 _SWITCH_S: Final = 0.0002
 
 
@@ -31,7 +32,7 @@ class _Prepared(NamedTuple):
 def run_rules(cursor: psycopg.Cursor, rules: Iterable[Rule], facts: Sequence[Fact], origin: str) -> list[Row]:
     """Run rules, in their order, over those of the facts that each matches; gives what they return, as `run_rule`."""
     prepared = _prepared(rules, facts, origin)
-    if len(facts) < ROWS_AHEAD_MIN:
+    if len(facts) < FACTS_AHEAD_MIN:
         return _run(cursor, prepared)
     with closing(_ahead(prepared)) as ahead:
         return _run(cursor, ahead)

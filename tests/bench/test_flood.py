@@ -88,6 +88,12 @@ def verdict(rss_mb: list[float]) -> str:
     return verdicts({"serve": [Memory(0.0, size) for size in rss_mb]})["serve"]
 
 
+def test_a_process_that_had_to_be_started_again_is_not_called_flat() -> None:
+    assert verdicts({"serve": [Memory(0.0, 100.0, (1 + number // 50,)) for number in range(100)]}) == {
+        "serve": "started anew"
+    }
+
+
 def verdicts(seen: dict[str, list[Memory]]) -> dict[str, str]:
     steps = range(len(seen["serve"]))
     notes = [Noted(step, 0.0, 0.0, 0, {part: sizes[step] for part, sizes in seen.items()}) for step in steps]

@@ -126,6 +126,20 @@ async def test_an_answer_comes_into_a_kept_home_when_what_it_answers_arrives(wor
     assert len(await alice.home()) == len(await alice.get(PUBLIC)) == 2
 
 
+@pytest.mark.parametrize("visibility", ["direct", "private"])
+async def test_an_answer_that_does_not_count_comes_into_a_kept_thread(world: World, visibility: str) -> None:
+    alice, bob = await world.person("alice"), await world.person("bob")
+    await ready(world)
+    asked = await alice.post("@bob Between us?", visibility="direct")
+    await world.settled()
+    thread = f"/api/v1/statuses/{asked['id']}/context"
+    assert (await bob.ask("GET", thread))["descendants"] == []
+    assert await kept(world, bob, thread)
+    said = await bob.post("@alice Yes", visibility=visibility, in_reply_to_id=asked["id"])
+    await world.settled()
+    assert [one["id"] for one in (await bob.ask("GET", thread))["descendants"]] == [said["id"]]
+
+
 async def test_documents_for_peers_come_from_memory_signed_or_not(world: World) -> None:
     number = await world.server.accounts.create("keyed", None, "a password for tests")
     await world.settled()

@@ -1,6 +1,7 @@
 """What is measured: a database as `daybook up` starts it, or a whole `daybook up`, on data of its own."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -123,7 +124,8 @@ class _Said:
 
 
 def _free_port() -> int:
-    for port in PORTS:
+    # Not the first: another bench that starts at this moment would take the same one.
+    for port in random.sample(PORTS, len(PORTS)):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

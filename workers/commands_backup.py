@@ -136,8 +136,7 @@ def _verify(
         check_key(folder, manifest, found)
     if not intact(console, folder, apart, manifest):
         return DAMAGED
-    if found is None and (found := key_within(folder, manifest)) is not None:
-        check_key(folder, manifest, found)
+    found = found or key_within(folder, manifest)
     if found is None:
         raise BackupError(
             "Every file is as it was written; but whether it can be read is not proved, as there is no master key "

@@ -83,8 +83,7 @@ def _restore(
         refuse_other_key(settings, found.key)
     if not intact(console, folder, apart, manifest):
         return DAMAGED
-    if found is None and (found := key_within(folder, manifest)) is not None:
-        check_key(folder, manifest, found)
+    found = found or key_within(folder, manifest)
     if found is None:
         raise BackupError(
             "There is no master key, and without the one of this instance nothing of the backup can be read: name your "

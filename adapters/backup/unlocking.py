@@ -36,11 +36,16 @@ def key_at_hand(settings: Settings, file: Path | None) -> FoundKey | None:
 
 
 def key_within(folder: Path, manifest: Manifest) -> FoundKey | None:
-    """The key that is in the backup, whose files must be as they were written; None unless it was put in."""
+    """The key that is in the backup, whose files must be as they were written; None unless it was put in.
+
+    Raises BackupError when the backup can't be read with it.
+    """
     if manifest.master_key is None:
         return None
     path = folder / manifest.master_key.file
-    return FoundKey(key_in(path), str(path))
+    found = FoundKey(key_in(path), str(path))
+    check_key(folder, manifest, found)
+    return found
 
 
 def where_kept(settings: Settings) -> str:

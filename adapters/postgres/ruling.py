@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import psycopg
 
-from adapters.postgres.arrays import Packed, packed
+from adapters.postgres.arrays import Packed, arrays_for
 from projections.fact import APPLIED, Fact
 from projections.rule import Row, Rule
 
@@ -71,11 +71,8 @@ def _prepared(rules: Iterable[Rule], facts: Iterable[Fact], origin: str) -> Iter
 
 def _prepared_for(rule: Rule, facts: Sequence[Fact], origin: str) -> Iterator[_Prepared]:
     rows = [row for fact in facts for row in rule.rows(fact, origin)]
-    kinds = [kind for _, kind in rule.columns]
     for some in _slices(rows):
-        yield _Prepared(
-            rule, [packed(kind, column) for kind, column in zip(kinds, zip(*some, strict=True), strict=True)]
-        )
+        yield _Prepared(rule, arrays_for(rule.statement(0), zip(*some, strict=True)))
 
 
 def _place(fact: Fact) -> tuple[int, int]:

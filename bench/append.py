@@ -10,15 +10,13 @@ from datetime import timedelta
 import psycopg
 import uvloop
 
-from adapters.codec import Sealed
 from adapters.config import Settings
 from adapters.postgres.writer import NewEvent
 from bench import peers
-from bench.book import Book
+from bench.book import Book, Line
 from bench.generator import START
 from bench.measuring import Row, Target
 from bench.services import database
-from domain.activity import ActivityReceived
 
 WRITERS = 64
 EVENTS = 10_000
@@ -33,12 +31,12 @@ _FLOOR_TABLES = """
 # One statement, one round trip, one commit: the same bytes, positions and digests worked out beforehand.
 _FLOOR = """
     WITH given AS (
-        SELECT * FROM unnest(%b::text[], %b::int8[], %b::text[], %b::bytea[], %b::int8[], %b::bytea[], %b::bytea[])
-            AS g (stream, version, topic, state, position, digest, wrapped_key)
+        SELECT * FROM unnest(
+            %b::text[], %b::int8[], %b::text[], %b::bytea[], %b::int8[], %b::bytea[], %b::bytea[], %b::bytea[])
+            AS g (stream, version, topic, state, position, digest, wrapped_key, once)
     ), keyed AS (INSERT INTO floor.event_keys SELECT position, wrapped_key FROM given)
-    INSERT INTO floor.events SELECT stream, version, topic, state, position, digest, NULL FROM given
+    INSERT INTO floor.events SELECT stream, version, topic, state, position, digest, once FROM given
 """
-Pair = tuple[str, ActivityReceived]
 
 
 def run(scale: float, rounds: int) -> list[Row]:
@@ -52,9 +50,9 @@ def measured(settings: Settings, count: int, rounds: int, first: int = 0) -> lis
     """The same in a log that may hold something but no Notes numbered `first` and above; `count` events a round."""
     book = Book(settings)
     try:
-        events = _events(book, first)
-        _round(settings, book, events, max(WRITERS, count // 10))
-        found = [_round(settings, book, events, count) for _ in range(rounds)]
+        lines = _lines(book, first)
+        _round(settings, book, lines, max(WRITERS, count // 10))
+        found = [_round(settings, book, lines, count) for _ in range(rounds)]
     finally:
         book.close()
     floor, sealed, sealing = zip(*found, strict=True)
@@ -78,22 +76,17 @@ def measured(settings: Settings, count: int, rounds: int, first: int = 0) -> lis
     ]
 
 
-def _round(settings: Settings, book: Book, events: Iterator[Pair], count: int) -> tuple[float, float, float]:
-    pairs = [next(events) for _ in range(count)]
-    raw = [(stream, book.codec.seal(stream, event)) for stream, event in pairs]
-    floor = _floor(settings.database_url or "", raw)
+def _round(settings: Settings, book: Book, lines: Iterator[Line], count: int) -> tuple[float, float, float]:
+    new = [_sealed(book, next(lines)) for _ in range(count)]
+    floor = _floor(settings.database_url or "", new)
+    sealed = uvloop.run(_written(book, count, lambda number: new[number]))
+    others = [next(lines) for _ in range(count)]
+    return floor, sealed, uvloop.run(_written(book, count, lambda number: _sealed(book, others[number])))
 
-    def prepared(number: int) -> NewEvent:
-        stream, sealed = raw[number]
-        return NewEvent(stream, 1, sealed)
 
-    def sealing(number: int) -> NewEvent:
-        stream, event = others[number]
-        return NewEvent(stream, 1, book.codec.seal(stream, event))
-
-    sealed = uvloop.run(_written(book, count, prepared))
-    others = [next(events) for _ in range(count)]
-    return floor, sealed, uvloop.run(_written(book, count, sealing))
+def _sealed(book: Book, line: Line) -> NewEvent:
+    """As the inbox would submit it, but for the request's signature."""
+    return NewEvent(line.stream, None, book.codec.seal(line.stream, line.event), line.once)
 
 
 async def _written(book: Book, count: int, event: Callable[[int], NewEvent]) -> float:
@@ -110,36 +103,35 @@ async def _written(book: Book, count: int, event: Callable[[int], NewEvent]) -> 
     return count / (time.perf_counter() - started)
 
 
-def _floor(dsn: str, raw: Sequence[tuple[str, Sealed]]) -> float:
+def _floor(dsn: str, new: Sequence[NewEvent]) -> float:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("DROP SCHEMA IF EXISTS floor CASCADE")
         connection.execute(_FLOOR_TABLES)
-        groups = [_columns(raw[first : first + WRITERS], first) for first in range(0, len(raw), WRITERS)]
+        groups = [_columns(new[first : first + WRITERS], first) for first in range(0, len(new), WRITERS)]
         started = time.perf_counter()
         for columns in groups:
             connection.execute(_FLOOR, columns, prepare=True, binary=True)
-        return len(raw) / (time.perf_counter() - started)
+        return len(new) / (time.perf_counter() - started)
 
 
-def _columns(group: Sequence[tuple[str, Sealed]], first: int) -> list[list[object]]:
+def _columns(group: Sequence[NewEvent], first: int) -> list[list[object]]:
     return [
-        [stream for stream, _ in group],
+        [new.stream for new in group],
         [1] * len(group),
-        [sealed.topic for _, sealed in group],
-        [sealed.state for _, sealed in group],
+        [new.sealed.topic for new in group],
+        [new.sealed.state for new in group],
         list(range(first + 1, first + 1 + len(group))),
-        [hashlib.sha256(sealed.state).digest() for _, sealed in group],
-        [sealed.wrapped_key for _, sealed in group],
+        [hashlib.sha256(new.sealed.state).digest() for new in group],
+        [new.sealed.wrapped_key for new in group],
+        [new.once for new in group],
     ]
 
 
-def _events(book: Book, number: int) -> Iterator[Pair]:
+def _lines(book: Book, number: int) -> Iterator[Line]:
     """Received Creates without end, each in a stream of its own."""
     dice = random.Random(2)  # noqa: S311 - to be made again, not to be unguessable
     while True:
         number += 1
         when = START + timedelta(seconds=number % 1_000_000)
         created = peers.create(dice, number % 1_000, number, when)
-        line = book.received(created["actor"], created["id"], peers.encoded(created), when, content=False)
-        assert isinstance(line.event, ActivityReceived), "that is what is received"
-        yield line.stream, line.event
+        yield book.received(created["actor"], created["id"], peers.encoded(created), when, content=True)

@@ -1,6 +1,5 @@
 """Filling a log fast: events sealed and appended in big groups through the writer that the processes use."""
 
-import hashlib
 from collections.abc import Iterable
 from concurrent.futures import Future
 from datetime import datetime
@@ -13,6 +12,7 @@ from adapters.codec import Codec, Pepper
 from adapters.config import Settings
 from adapters.master_key import load_master_key
 from adapters.postgres import secrets
+from adapters.postgres.received import new_stream, said_by
 from adapters.postgres.writer import Appended, GroupWriter, NewEvent
 from domain.activity import ActivityReceived, DocumentFetched, Evidence
 from domain.events import Event
@@ -45,21 +45,15 @@ class Book:
 
     def received(self, signer: str, activity_id: str, raw: bytes, at: datetime, *, content: bool) -> Line:
         """An activity as the inbox would store it."""
-        stream = self.stream_of(signer, activity_id)
         lines, signature, key = EVIDENCE
         evidence = Evidence(key_id=f"{signer}#main-key", signed_lines=lines, signature=signature, key=key)
         event = ActivityReceived(signer=signer, inbox=INBOX, raw=raw, evidence=evidence, received_at=at)
-        once = self.pepper.hash("content", stream, hashlib.sha256(raw).digest()) if content else None
-        return Line(stream, event, once)
+        return Line(new_stream(at), event, said_by(self.pepper, signer, activity_id, raw) if content else None)
 
     def fetched(self, uri: str, raw: bytes, at: datetime) -> Line:
         """A document as the fetcher would store it."""
         stream = f"document:{self.pepper.hash('document', uri).hex()}"
         return Line(stream, DocumentFetched(uri=uri, raw=raw, content_type="application/activity+json", fetched_at=at))
-
-    def stream_of(self, signer: str, activity_id: str) -> str:
-        """The stream of a remote activity."""
-        return f"activity:{self.pepper.hash(signer, activity_id).hex()}"
 
     def append(self, lines: Iterable[Line]) -> int:
         """Append all lines, in order; gives the position of the last."""

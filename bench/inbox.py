@@ -14,6 +14,7 @@ import uvloop
 
 from adapters.config import Settings
 from adapters.postgres.projecting import CHANNEL
+from adapters.postgres.received import said_by
 from bench import peers
 from bench.load import Driven, flat_out, paced
 from bench.measuring import Row, Target, percentile
@@ -27,6 +28,11 @@ POSTS = 2_000
 CALM_PER_S, CALM_S = 20, 5.0
 BUSY_PER_S, BUSY_S = 500, 2.0
 BUSY_CONNECTIONS = 32
+_POSITIONS = """
+    SELECT e.once, e.notification_id FROM log.head h
+    JOIN log.events e ON e.once = ANY (%s)
+        AND log.era(e.notification_id) IN (log.era(h.position), log.era(h.position) - 1)
+"""
 
 
 def run(scale: float, rounds: int) -> list[Row]:
@@ -43,18 +49,18 @@ class Posts:
         self._dice = random.Random(3)  # noqa: S311 - to be made again, not to be unguessable
         self._numbers = count(first + 1)
 
-    def made(self, wanted: int) -> tuple[list[bytes], list[str]]:
-        """So many requests, signed just now, and the streams that they go to."""
+    def made(self, wanted: int) -> tuple[list[bytes], list[bytes]]:
+        """So many requests, signed just now, and by what the log knows each."""
         authors: list[int] = []
         bodies: list[bytes] = []
-        streams: list[str] = []
+        contents: list[bytes] = []
         for number, _ in zip(self._numbers, range(wanted), strict=False):
             author = number % AUTHORS
             created = peers.create(self._dice, author, number, datetime.now(UTC))
             authors.append(author)
             bodies.append(peers.encoded(created))
-            streams.append(self._stage.book.stream_of(created["actor"], created["id"]))
-        return self._stage.signed(bodies, authors), streams
+            contents.append(said_by(self._stage.book.pepper, created["actor"], created["id"], bodies[-1]))
+        return self._stage.signed(bodies, authors), contents
 
 
 class Progress:
@@ -144,10 +150,10 @@ def _latencies(per_second: int, found: list[list[float]], p50_s: float | None, p
 
 async def _flat_out(stage: Stage, posts: Posts, progress: Progress, wanted: int) -> tuple[float, float, float]:
     """Accepted a second, in home a second, and how far the projector was behind when the last was accepted."""
-    requests, streams = posts.made(wanted)
+    requests, contents = posts.made(wanted)
     started = time.perf_counter()
     driven = (await flat_out(stage.port, requests, CONNECTIONS)).only(202)
-    last = max((await _positions(stage, streams)).values())
+    last = max((await _positions(stage, contents)).values())
     behind = last - (progress.marks[-1][0] if progress.marks else 0)
     ended = await progress.passed(last)
     return driven.per_second, wanted / (ended - started), float(max(0, behind))
@@ -155,29 +161,27 @@ async def _flat_out(stage: Stage, posts: Posts, progress: Progress, wanted: int)
 
 async def _steady(stage: Stage, posts: Posts, progress: Progress, per_second: int, seconds: float) -> list[float]:
     """Seconds from when each POST was due until home had it."""
-    requests, streams = posts.made(max(10, int(per_second * seconds)))
+    requests, contents = posts.made(max(10, int(per_second * seconds)))
     progress.marks.clear()
     driven: Driven = (await paced(stage.port, requests, per_second, BUSY_CONNECTIONS)).only(202)
-    positions = await _positions(stage, streams)
+    positions = await _positions(stage, contents)
     await progress.passed(max(positions.values()))
     marks = iter(progress.marks)
     passed, at = next(marks)
     latencies: list[float] = []
-    for position, due in sorted((positions[stream], due) for stream, due in zip(streams, driven.sent_at, strict=True)):
+    for position, due in sorted((positions[one], due) for one, due in zip(contents, driven.sent_at, strict=True)):
         while passed < position:
             passed, at = next(marks)
         latencies.append(at - due)
     return latencies
 
 
-async def _positions(stage: Stage, streams: list[str]) -> dict[str, int]:
+async def _positions(stage: Stage, contents: list[bytes]) -> dict[bytes, int]:
     async with stage.server.pool.connection() as connection:
-        found = await connection.execute(
-            "SELECT originator_id, notification_id FROM log.events WHERE originator_id = ANY(%s)", [streams]
-        )
-        positions: dict[str, int] = dict(await found.fetchall())
-    if len(positions) != len(streams):
-        raise BenchError(f"{len(streams)} were accepted, {len(positions)} are in the log")
+        found = await connection.execute(_POSITIONS, [contents])
+        positions: dict[bytes, int] = dict(await found.fetchall())
+    if len(positions) != len(contents):
+        raise BenchError(f"{len(contents)} were accepted, {len(positions)} are in the log")
     return positions
 
 

@@ -12,7 +12,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """One settled event of the log.
 
     `position` is the effective one: the later of its receipt and of all that it waited for; `n` counts within it, from
-    0. `stream` is that of the local decision, or of the pair for a remote follow, else None. `because` is the HMAC of
+    0. `stream` is that of the local decision, or of the pair for a remote follow, else None. `because` names
     the remote activity, None for a local event. `event` is there when `verdict` is "applied", with every id filled in.
 
     `actor` is who acted and `object` what was acted on, as ids: a post (also for a favourite, a pin and a boost, whose

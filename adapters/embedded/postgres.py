@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from adapters.embedded.memory import memory_bytes
 from adapters.embedded.places import read_or_make_secret, socket_directory
 from adapters.embedded.processes import EmbeddedError, check_reachable, run_to_end, spawn, stop, tail, wait_until_left
 
@@ -28,17 +29,14 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 POLL_S = 0.02
 
-# A small machine shared with the web server: some hundred megabytes at most. Durability is never traded away here.
-SMALL_MACHINE = {
+MB = 1024 * 1024
+# Shared with the web server, so that a machine of one gigabyte does. Durability is never traded away here.
+SETTINGS = {
     "listen_addresses": "",
     "max_connections": "100",
-    "shared_buffers": "128MB",
     "work_mem": "8MB",
-    "maintenance_work_mem": "64MB",
-    "effective_cache_size": "512MB",
-    "max_wal_size": "1GB",
-    # The log's keys are as random as hashes, so that in a long log each event touches pages that are written whole:
-    # packing those (pglz is all there is) took two thirds of the time of an append.
+    # After a checkpoint the first change of each page is written whole: packing those (pglz is all there is) took two
+    # thirds of the time of an append into a long log.
     "wal_compression": "off",
     "checkpoint_completion_target": "0.9",
     "random_page_cost": "1.1",
@@ -49,13 +47,29 @@ SMALL_MACHINE = {
     "log_timezone": "UTC",
     "timezone": "UTC",
 }
+# What the server says while it recovers from its log, or waits to.
+_NOT_YET = "the database system is"
+
+
+def settings_for(memory: int) -> dict[str, str]:
+    """What grows with the machine: an eighth of its `memory` (bytes) for buffers, 128 MB to 2 GB.
+
+    Keys as random as URIs stay in memory for longer, and pages of them are written to the log whole less often.
+    """
+    share = min(2_048, max(128, memory // 8 // MB))
+    return {
+        "shared_buffers": f"{share}MB",
+        "effective_cache_size": f"{4 * share}MB",
+        "maintenance_work_mem": f"{max(64, share // 4)}MB",
+        "max_wal_size": f"{max(1_024, 2 * share)}MB",
+    }
 
 
 class EmbeddedPostgres:
     """One cluster in `data/postgres`, its socket in a directory of ours, no TCP unless `settings` say so.
 
-    `settings` are server settings that override the small-machine ones; `predecessor_timeout_s` is how long a start
-    waits for an earlier life's server to be gone.
+    `settings` are server settings that override ours; `predecessor_timeout_s` is how long a start waits for an
+    earlier life's server to be gone, `start_timeout_s` how long for any answer. Recovery takes as long as it takes.
     """
 
     name = "PostgreSQL"
@@ -66,12 +80,14 @@ class EmbeddedPostgres:
         *,
         settings: Mapping[str, str] | None = None,
         predecessor_timeout_s: float = PREDECESSOR_TIMEOUT_S,
+        start_timeout_s: float = START_TIMEOUT_S,
     ) -> None:
         self.data = data.absolute()
         self.cluster = self.data / "postgres"
         self.log = self.data / "log" / "postgres.log"
         self.predecessor_timeout_s = predecessor_timeout_s
-        self.settings = {**SMALL_MACHINE, **(settings or {})}
+        self.start_timeout_s = start_timeout_s
+        self.settings = {**SETTINGS, **settings_for(memory_bytes()), **(settings or {})}
         self.process: subprocess.Popen[bytes] | None = None
 
     def dsn(self, database: str = DATABASE) -> str:
@@ -138,7 +154,7 @@ class EmbeddedPostgres:
         draft.rename(self.cluster)
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = time.monotonic() + self.start_timeout_s
         while True:
             if self.process is None or self.process.poll() is not None:
                 raise EmbeddedError(f"PostgreSQL did not start; the end of {self.log}:\n{tail(self.log)}")
@@ -147,8 +163,11 @@ class EmbeddedPostgres:
                     self._make_database(connection)
                     return
             except psycopg.OperationalError as error:
-                if time.monotonic() > deadline:
-                    raise EmbeddedError(f"PostgreSQL did not answer within {START_TIMEOUT_S:.0f} s: {error}") from error
+                if _NOT_YET in str(error):
+                    deadline = time.monotonic() + self.start_timeout_s
+                elif time.monotonic() > deadline:
+                    within = f"within {self.start_timeout_s:.0f} s"
+                    raise EmbeddedError(f"PostgreSQL did not answer {within}: {error}") from error
             time.sleep(POLL_S)
 
     def _make_database(self, connection: psycopg.Connection) -> None:

@@ -47,7 +47,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     so that it can't come later. `activity` is the id of a toggle, or its stream when it has none. `parent` is what a
     post replies to, which never holds it up. `updated` is the version that a post's body says it is, `delivered` false
     for a document that was fetched. `visibility` is how far a post or a boost goes, `target` the collection that an Add
-    names. `because` is the HMAC of the remote activity, `at` the time of its receipt. `event` is the same event that a
+    names. `because` names the remote activity, `at` the time of its receipt. `event` is the same event that a
     local command would give, its ids 0; it is not kept when the claim is parked.
     """
 
@@ -92,7 +92,7 @@ def brings(claim: Claim) -> str | None:
 
 
 def because_of(stream: str) -> bytes:
-    """The HMAC that a remote stream is named by: the hexadecimal digits at its end, else the whole name's bytes."""
+    """What tells a remote stream from all others: the hexadecimal digits at its end, else the whole name's bytes."""
     digits = stream.rpartition(":")[2]
     try:
         return bytes.fromhex(digits) or stream.encode()

@@ -4,6 +4,7 @@ With `dispatch` these are the only three that append; `tests/test_writers.py` se
 """
 
 import hashlib
+import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal, LiteralString
@@ -22,12 +23,18 @@ from domain.events import Event
 # What says the same however often it comes; everything else may be meant again (follow, undo, follow).
 CONTENT = frozenset({"Create", "Update", "Delete", "Announce", "Flag"})
 
+# Half a hash is as unlikely to be met twice; these stand in an index.
+ONCE_BYTES = 16
+
 Receipt = Literal["stored", "replayed", "repeated", "stored again"]
 
-# The first event of a remote activity's stream, to see by which inbox it came.
-_FIRST = """
-    SELECT e.topic, e.state, k.wrapped_key FROM log.events e JOIN keys.event_keys k ON k.position = e.notification_id
-    WHERE e.once = %s
+# What stands already, to see by which inbox it came.
+_STANDING = """
+    SELECT e.originator_id, e.topic, e.state, k.wrapped_key
+    FROM log.head h
+    JOIN log.events e ON e.once = %s
+        AND log.era(e.notification_id) IN (log.era(h.position), log.era(h.position) - 1, log.era(h.position) - 2)
+    JOIN keys.event_keys k ON k.position = e.notification_id
 """
 _KEY = "SELECT key_id, actor, pem FROM app.remote_keys WHERE key_id = %s"
 _WITHDRAW = "DELETE FROM app.remote_keys WHERE actor = %s AND NOT key_id = ANY(%s)"
@@ -71,23 +78,22 @@ class Inbox:
     async def _receive(
         self, verified: VerifiedRequest, activity_id: str | None, kind: str, inbox: str, now: datetime
     ) -> Receipt:
-        digest = hashlib.sha256(verified.body).digest()
-        stream = f"activity:{self._pepper.hash(verified.signer, activity_id or digest).hex()}"
-        content = self._pepper.hash("content", stream, digest) if kind in CONTENT else None
+        content = said_by(self._pepper, verified.signer, activity_id, verified.body) if kind in CONTENT else None
         signature = self._pepper.hash("signature", verified.key_id, verified.signature)
         event = _received(verified, inbox, now)
-        appended = await self._append(stream, event, content, signature)
+        appended = await self._append(new_stream(now), event, content, signature)
         if appended.outcome == "repeated" and content is not None:
-            return await self._again(stream, content, event, signature)
+            return await self._again(content, event, signature)
         return "replayed" if appended.outcome == "replayed" else "stored"
 
-    async def _again(self, stream: str, content: bytes, event: ActivityReceived, signature: bytes) -> Receipt:
-        rows = await _run(self._pool, _FIRST, [content])
+    async def _again(self, content: bytes, event: ActivityReceived, signature: bytes) -> Receipt:
+        rows = await _run(self._pool, _STANDING, [content])
         assert rows, "what is repeated stands in the log"
-        first = self._codec.open(stream, *rows[0])
+        stream, *sealed = rows[0]
+        first = self._codec.open(stream, *sealed)
         if isinstance(first, ActivityReceived) and first.inbox == event.inbox:
             return "repeated"
-        copy = self._pepper.hash("copy", content, event.inbox)
+        copy = self._pepper.hash("copy", content, event.inbox)[:ONCE_BYTES]
         again = ActivityReceivedAgain(signer=event.signer, inbox=event.inbox, received_at=event.received_at)
         appended = await self._append(stream, again, copy, signature)
         return "stored again" if appended.outcome == "stored" else "repeated"
@@ -140,6 +146,16 @@ class FetchedKeys:
     async def has(self, uri: str) -> bool:
         """Whether a document of that URI was ever kept."""
         return bool(await _run(self._pool, _LAST_DIGEST, [uri]))
+
+
+def new_stream(now: datetime) -> str:
+    """A stream for an activity that comes now: named in the order of time, so that the log's index grows at its end."""
+    return f"activity:{int(now.timestamp() * 1_000):012x}{secrets.token_hex(8)}"
+
+
+def said_by(pepper: Pepper, signer: str, activity_id: str | None, body: bytes) -> bytes:
+    """What names content that may stand in the log only once: the same bytes under the same id by the same actor."""
+    return pepper.hash("content", signer, activity_id or "", hashlib.sha256(body).digest())[:ONCE_BYTES]
 
 
 async def _run(pool: Pool, sql: LiteralString, values: list[Any]) -> list[tuple[Any, ...]]:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psycopg
@@ -11,8 +12,9 @@ import pytest
 import redis
 
 from adapters.config import SettingsError
+from adapters.embedded.memory import memory_bytes
 from adapters.embedded.places import SOCKET_DIRECTORY_BYTES_MAX, read_or_make_secret, socket_directory
-from adapters.embedded.postgres import EmbeddedPostgres, find_binaries
+from adapters.embedded.postgres import EmbeddedPostgres, find_binaries, settings_for
 from adapters.embedded.processes import EmbeddedError, wait_until_left, working_in
 from adapters.embedded.valkey import EmbeddedValkey, find_binary
 from adapters.redis_silence import why_silent
@@ -116,6 +118,50 @@ def test_a_killed_server_is_started_again_though_its_pid_file_now_names_another_
     pid_file.write_text(pid_file.read_text().replace(str(server.process.pid), str(os.getpid()), 1))
     server.start()
     server.stop()
+
+
+def test_a_server_that_still_recovers_is_waited_for_however_long_it_takes(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path, settings={"hot_standby": "off"}, start_timeout_s=1.0)
+    server.start()
+    server.stop()
+    # As a standby it recovers until it is told that there is no more to come.
+    (server.cluster / "standby.signal").touch()
+    enough = threading.Timer(3 * server.start_timeout_s, _promote, [server])
+    enough.start()
+    try:
+        server.start()
+        assert enough.finished.is_set()
+    finally:
+        enough.cancel()
+        server.stop()
+
+
+def _promote(server: EmbeddedPostgres) -> None:
+    assert server.process is not None
+    (server.cluster / "promote").touch()
+    os.kill(server.process.pid, signal.SIGUSR1)
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "buffers", "wal"), [(0.5, "128MB", "1024MB"), (4, "512MB", "1024MB"), (64, "2048MB", "4096MB")]
+)
+def test_a_larger_machine_keeps_more_in_memory(gigabytes: float, buffers: str, wal: str) -> None:
+    settings = settings_for(int(gigabytes * 1024**3))
+    assert (settings["shared_buffers"], settings["max_wal_size"]) == (buffers, wal)
+
+
+def test_what_a_container_may_have_counts_and_not_what_the_machine_has(tmp_path: Path) -> None:
+    own, groups = tmp_path / "own", tmp_path / "groups"
+    unit = groups / "system.slice" / "daybook.service"
+    unit.mkdir(parents=True)
+    own.write_text("1:name=systemd:/x\n0::/system.slice/daybook.service\n")
+    whole = memory_bytes(groups, own)
+    (unit / "memory.max").write_text("max\n")
+    assert memory_bytes(groups, own) == whole
+    (unit.parent / "memory.max").write_text("300000000\n")
+    assert memory_bytes(groups, own) == 300_000_000
+    (unit / "memory.max").write_text("200000000\n")
+    assert memory_bytes(groups, own) == 200_000_000
 
 
 def test_two_servers_never_share_a_cluster(postgres_server: EmbeddedPostgres) -> None:

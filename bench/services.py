@@ -54,7 +54,7 @@ def database(kept: Path | None = None) -> Generator[Settings]:
 def instance(kept: Path | None = None, more: Mapping[str, str] | None = None) -> Generator[Settings]:
     """A whole `daybook up`, as an operator gets it, on data of its own or on what was `kept`; `more` are settings."""
     with _folder(kept) as folder:
-        own = {"DAYBOOK_DATA": folder, "DAYBOOK_PORT": str(_free_port()), **(more or {})}
+        own = {"DAYBOOK_DATA": folder, "DAYBOOK_PORT": str(free_port()), **(more or {})}
         others = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
         others = {name: value for name, value in others.items() if name not in ("DATABASE_URL", "REDIS_URL")}
         process = subprocess.Popen(
@@ -123,7 +123,8 @@ class _Said:
             self._news.notify_all()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nothing listens on now. Raises BenchError when there is none."""
     # Not the first: another bench that starts at this moment would take the same one.
     for port in random.sample(PORTS, len(PORTS)):
         with socket.socket() as probe, suppress(OSError):

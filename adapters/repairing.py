@@ -6,7 +6,9 @@ differs is then written. PostgreSQL compares the tables, and facts are told a fe
 held here than their references and what differs.
 """
 
+from collections import defaultdict, deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final, LiteralString
 
@@ -22,7 +24,7 @@ from adapters.master_key import load_master_key
 from adapters.postgres import generations
 from adapters.postgres.generations import Generation
 from adapters.postgres.reading_ahead import Reader, ReadingAhead
-from adapters.postgres.ruling import run_rules
+from adapters.postgres.ruling import run_rules, switching_fast
 from adapters.postgres.touching import CHANNEL as TOUCHED
 from adapters.postgres.touching import EVERYTHING
 from adapters.retelling import COLUMNS, Retelling, Row, rows_of
@@ -40,14 +42,20 @@ OUTLINED_MAX: Final = 5_000
 
 _CONCERNED: LiteralString = "SELECT count(*) FROM ({parts} LIMIT %(most)s) concerned"
 _SOME: LiteralString = "SELECT * FROM (:rows) few LIMIT %(most)s"
-# The account's own rows as they were found, as PostgreSQL writes them.
+# The account's own rows as they were found, as PostgreSQL writes them, and taken out meanwhile.
 _FOUND: LiteralString = "CREATE TEMPORARY TABLE own_rows_found (of_table text NOT NULL, written text NOT NULL)"
-_NOTE: Final = sql.SQL("INSERT INTO own_rows_found ")
-_WRITTEN: LiteralString = "SELECT {name}, t::text FROM {table} t WHERE "
-_BUT_FOUND: Final = sql.SQL(" EXCEPT SELECT of_table, written FROM own_rows_found")
-_FOUND_BUT: Final = sql.SQL("SELECT of_table, written FROM own_rows_found EXCEPT ")
+_TAKEN_OUT: LiteralString = (
+    "{table} AS (DELETE FROM {table} t WHERE :own RETURNING {name} AS of_table, t::text AS written)"
+)
+_NOTED: LiteralString = "WITH {taken_out} INSERT INTO own_rows_found {all_of_them}"
+_WRITTEN: LiteralString = "SELECT {name} AS of_table, t::text AS written FROM {table} t WHERE :own"
+# Those that are only there as they were found (false), and as they were worked out (true).
+_DIFFERENT: LiteralString = """
+    SELECT of_table, written, bool_and(anew) FROM (
+        SELECT of_table, written, false AS anew FROM own_rows_found UNION ALL SELECT *, true FROM ({written}) now) seen
+    GROUP BY of_table, written HAVING count(*) = 1
+"""
 _ROWS: LiteralString = "SELECT to_jsonb(t) FROM {table} t WHERE t::text = ANY(%(texts)s) AND "
-_GONE: LiteralString = "DELETE FROM {0} WHERE "
 _REMOVED: LiteralString = """
     DELETE FROM {table} t USING jsonb_populate_recordset(NULL::{table}, %s::jsonb) AS d WHERE {same_key}
 """
@@ -65,9 +73,11 @@ _ANYTHING: LiteralString = """
 """
 
 _HOME: Final = "home"
+_NOTIFICATIONS: Final = frozenset({"notifications"})
 _IN_PLACE: Final = tuple(table for table in OWN if table != _HOME)
 
 Rows = dict[tuple[Any, ...], Values]
+Texts = defaultdict[str, list[str]]
 
 
 class RepairError(Exception):
@@ -160,16 +170,12 @@ class Repair:
         self, cursor: psycopg.Cursor[Any], values: Mapping[str, Any]
     ) -> tuple[int, dict[str, list[Difference]]]:
         """Of how many facts its own rows were worked out, and by table which of them differ; they are as before."""
-        cursor.execute(_FOUND)
-        cursor.execute(_NOTE + _of_all(_WRITTEN), values)
         with self._connection.transaction(force_rollback=True):
             count = self._work_out(cursor, values)
-            added = _texts(cursor, _of_all(_WRITTEN) + _BUT_FOUND, values)
-            gone = _texts(cursor, _FOUND_BUT + _of_all(_WRITTEN), values)
+            gone, added = _texts(cursor, values)
             worked_out = {t: _rows(cursor, t, added[t], values) for t in _IN_PLACE}
             homes = cursor.execute(self._named(_HOME_DIFFERS), values).fetchall()
         live = {t: _rows(cursor, t, gone[t], values) for t in _IN_PLACE}
-        cursor.execute("DROP TABLE pg_temp.own_rows_found")
         found = {t: list(_differences(t, live[t], worked_out[t])) for t in _IN_PLACE}
         return count, {**found, _HOME: [d for d in (difference_of(_HOME, *both) for both in homes) if d is not None]}
 
@@ -178,10 +184,12 @@ class Repair:
 
         Its home is left in pg_temp, which comes first in the search path then.
         """
-        cursor.execute(own.LOOSEN, values)
-        gone = [sql.SQL("{0} AS (" + _GONE + OWN[t] + ")").format(sql.Identifier(t)) for t in _IN_PLACE]
-        cursor.execute(sql.SQL("WITH {} SELECT").format(sql.SQL(", ").join(gone)), values)
-        count = self._tell(cursor, parts.rules_of(frozenset(KEYS) - {_HOME}), self._concerning(cursor, values))
+        concerning = self._concerning(cursor, values)
+        cursor.execute(_FOUND)
+        cursor.execute(_noting(), values)
+        count = self._tell(cursor, parts.rules_of(frozenset(KEYS) - {_HOME}), concerning)
+        told = rows_of(cursor.execute(own.facts_telling_it(COLUMNS), values).fetchall())
+        count += self._tell(cursor, parts.rules_of(_NOTIFICATIONS), list(told))
         cursor.execute(own.COUNT, values)
         coming = cursor.execute(own.facts_coming_home(COLUMNS), values).fetchall()
         cursor.execute(self._named(_OWN_FOLLOWS, account=sql.Literal(values["account"])))
@@ -207,9 +215,15 @@ class Repair:
     def _tell(self, cursor: psycopg.Cursor[Any], rules: Sequence[Rule], rows: Sequence[Row]) -> int:
         kinds = {topic for rule in rules for topic in rule.topics}
         told = [row for row in rows if row.kind in kinds]
-        # Rules give the same whatever is told together.
-        for some in _few(told, self._told_max):
-            run_rules(cursor, rules, self._retelling.facts(cursor, some), self._origin)
+        # Rules give the same whatever is told together. While they run, the next events are opened.
+        batches = deque(_few(told, self._told_max))
+        with switching_fast(), ThreadPoolExecutor(1, thread_name_prefix="retelling") as thread:
+            coming = deque(thread.submit(self._retelling.read, some) for some in list(batches)[:1])
+            while batches:
+                some, claims = batches.popleft(), coming.popleft().result()
+                if batches:
+                    coming.append(thread.submit(self._retelling.read, batches[0]))
+                run_rules(cursor, rules, self._retelling.facts(cursor, some, claims), self._origin)
         return len(told)
 
 
@@ -258,20 +272,27 @@ def _few(rows: Sequence[Row], most: int) -> Iterator[Sequence[Row]]:
         yield rows[start : start + most]
 
 
-def _of_all(query: LiteralString) -> sql.Composed:
-    """What a query gives of the account's own rows of each table that is worked out in place."""
+def _of_each(query: LiteralString, between: LiteralString) -> sql.Composed:
+    """A query about the account's own rows for each table that is worked out in place."""
     each = [
-        sql.SQL(query + OWN[table]).format(table=sql.Identifier(table), name=sql.Literal(table)) for table in _IN_PLACE
+        sql.SQL(query.replace(":own", OWN[table])).format(table=sql.Identifier(table), name=sql.Literal(table))
+        for table in _IN_PLACE
     ]
-    return sql.SQL("({})").format(sql.SQL(" UNION ALL ").join(each))
+    return sql.SQL(between).join(each)
 
 
-def _texts(cursor: psycopg.Cursor[Any], query: sql.Composed, values: Mapping[str, Any]) -> dict[str, list[str]]:
-    """By table, rows as PostgreSQL writes them."""
-    found: dict[str, list[str]] = {table: [] for table in _IN_PLACE}
-    for table, text in cursor.execute(query, values):
-        found[table].append(text)
-    return found
+def _noting() -> sql.Composed:
+    taken_out = _of_each(_TAKEN_OUT, ", ")
+    return sql.SQL(_NOTED).format(taken_out=taken_out, all_of_them=_of_each("SELECT * FROM {table}", " UNION ALL "))
+
+
+def _texts(cursor: psycopg.Cursor[Any], values: Mapping[str, Any]) -> tuple[Texts, Texts]:
+    """By table, rows that are no more and those that are new, as PostgreSQL writes them."""
+    gone, added = Texts(list), Texts(list)
+    query = sql.SQL(_DIFFERENT).format(written=_of_each(_WRITTEN, " UNION ALL "))
+    for table, text, anew in cursor.execute(query, values):
+        (added if anew else gone)[table].append(text)
+    return gone, added
 
 
 def _rows(cursor: psycopg.Cursor[Any], table: str, texts: Sequence[str], values: Mapping[str, Any]) -> Rows:

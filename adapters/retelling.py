@@ -69,6 +69,8 @@ _OUTLINES: Final = """
             AND b.account = asked.actor AND b.published = asked.position AND b.revision_n = asked.n) s
 """
 
+Claims = Mapping[int, Claim]
+"""By the position of its event."""
 ReadBack = Callable[[Sequence[int]], Iterable[Recorded]]
 
 
@@ -103,9 +105,13 @@ class Retelling:
         self._translator = Translator(origin)
         self._read_back = read_back
 
-    def facts(self, cursor: Cursor[Any], rows: Sequence[Row]) -> list[Fact]:
-        """The facts of these rows, in their order. Raises Untold for one that can't be opened any more."""
-        claims = self._claims({row.received_at_position for row in rows})
+    def read(self, rows: Sequence[Row]) -> Claims:
+        """What the events behind these rows claim. It asks no cursor, so it may run in a thread. Raises Untold."""
+        return self._claims({row.received_at_position for row in rows})
+
+    def facts(self, cursor: Cursor[Any], rows: Sequence[Row], claims: Claims | None = None) -> list[Fact]:
+        """The facts of these rows, in their order, of what `read` gave. Raises Untold for one that can't be opened."""
+        claims = self.read(rows) if claims is None else claims
         told = [_Told(row, claims[row.received_at_position]) for row in rows]
         remote = [(place, one) for place, one in enumerate(told) if not one.claim.local]
         stood = self._stood(cursor, list(_asked_what_stood(remote)))
@@ -138,7 +144,7 @@ class Retelling:
             told.update(zip(lacking, whole, strict=True))
         return [told[place] for place in range(len(rows))]
 
-    def _claims(self, positions: Iterable[int]) -> dict[int, Claim]:
+    def _claims(self, positions: Iterable[int]) -> Claims:
         return {recorded.position: self._claim(recorded) for recorded in self._read_back(sorted(positions))}
 
     def _claim(self, recorded: Recorded) -> Claim:
@@ -146,10 +152,10 @@ class Retelling:
             raise Untold(recorded.position, recorded.event.reason)
         return self._translator.translate(recorded)
 
-    def _stood(self, cursor: Cursor[Any], asked: Sequence[tuple[Any, ...]]) -> dict[int, Claim]:
+    def _stood(self, cursor: Cursor[Any], asked: Sequence[tuple[Any, ...]]) -> Claims:
         """By place, the claim of what stood before it."""
         found: dict[int, int] = dict(_all(cursor, _STOOD, asked))
-        claims = self._claims(set(found.values())) if found else {}
+        claims: Claims = self._claims(set(found.values())) if found else {}
         return {place: claims[position] for place, position in found.items()}
 
     def _ids(self, cursor: Cursor[Any], told: Iterable["_Told"]) -> dict[str, int]:

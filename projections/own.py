@@ -17,28 +17,34 @@ STATUSES: LiteralString = """
     UNION SELECT s.id FROM statuses s WHERE s.account = %(account)s"""
 """The ids of what the account has written, by the facts, and of all that stands as its own."""
 
-_ANSWERS: LiteralString = """
-    in_reply_to_uri = ANY (ARRAY(
-        SELECT uri FROM statuses WHERE account = %(account)s OR id = ANY(%(statuses)s)
-        UNION SELECT uri FROM app.ids WHERE id = ANY(%(statuses)s)))"""
+# Only ours have homes and are told of anything: their ids lack domain.ids.REMOTE_BIT.
+_IS_OURS: LiteralString = "%(account)s & 32768 = 0"
 
-LOOSEN: LiteralString = """
-    UPDATE statuses SET counted = false, in_reply_to = NULL, in_reply_to_account = NULL
-    WHERE :answers""".replace(":answers", _ANSWERS)
-"""Let go of the answers to it, so that they are found again by what they answer."""
+_COUNTED: LiteralString = """
+    SELECT (SELECT count(*) FROM statuses r WHERE r.in_reply_to_uri = s.uri AND r.counted),
+        (SELECT count(*) FROM favourites v WHERE v.status = s.id AND v.until IS NULL),
+        (SELECT count(*) FROM statuses b WHERE b.reblog_of = s.id AND b.deleted IS NULL)"""
 
 COUNT: LiteralString = """
-    UPDATE statuses s SET
-        favourites = (SELECT count(*) FROM favourites v WHERE v.status = s.id AND v.until IS NULL),
-        reblogs = (SELECT count(*) FROM statuses b WHERE b.reblog_of = s.id AND b.deleted IS NULL)
-    WHERE s.account = %(account)s AND s.reblog_of IS NULL"""
-"""Its posts' counters: how many like and boost them by what stands as others' own."""
+    UPDATE statuses s SET (replies, favourites, reblogs) = (:counted)
+    WHERE s.account = %(account)s AND s.reblog_of IS NULL AND (s.replies, s.favourites, s.reblogs) <> (:counted)
+    """.replace(":counted", _COUNTED)
+"""Its posts' counters: how many answer, like and boost them by what stands as others' own."""
+
+# What others do to its posts and is theirs. One of ours is told of some of it, and nothing else of its own comes of it.
+_TOGGLES: LiteralString = """ARRAY['post.favourited', 'post.unfavourited', 'post.boosted', 'post.unboosted',
+    'post.bookmarked', 'post.unbookmarked']"""
+_TELLING_IT: tuple[LiteralString, ...] = (
+    """
+    FROM facts f WHERE f.object = ANY(%(statuses)s) AND f.kind IN ('post.favourited', 'post.boosted')
+        AND f.verdict = 'applied' AND f.actor <> %(account)s AND :ours""".replace(":ours", _IS_OURS),
+)
 
 # What it has to do with, each by an index: what it did and wrote, what names it, what it boosted.
 _CONCERNING: tuple[LiteralString, ...] = (
     "FROM facts f WHERE f.actor = %(account)s AND f.verdict = 'applied'",
     "FROM facts f WHERE f.object = %(account)s AND f.verdict = 'applied'",
-    "FROM facts f WHERE f.object = ANY(%(statuses)s) AND f.verdict = 'applied'",
+    "FROM facts f WHERE f.object = ANY(%(statuses)s) AND f.verdict = 'applied' AND f.kind <> ALL (" + _TOGGLES + ")",
     """
     FROM facts f WHERE f.object = ANY (ARRAY(
             SELECT x.status FROM audience x
@@ -60,15 +66,18 @@ _COMING_HOME: tuple[LiteralString, ...] = (
     FROM follows w JOIN facts f ON f.actor = w.followee
         AND f.position >= w.since AND (w.until IS NULL OR f.position < w.until)
     WHERE w.follower = %(account)s AND w.stage = 'following'
-        AND f.kind IN ('post.published', 'post.boosted') AND f.verdict = 'applied'""",
+        AND f.kind IN ('post.published', 'post.boosted') AND f.verdict = 'applied' AND :ours""".replace(
+        ":ours", _IS_OURS
+    ),
     """
     FROM facts f
     WHERE f.actor = %(account)s AND f.verdict = 'applied'
-        AND f.kind IN ('post.published', 'post.boosted', 'home.dropped', 'home.restored')""",
+        AND f.kind IN ('post.published', 'post.boosted', 'home.dropped', 'home.restored')
+        AND :ours""".replace(":ours", _IS_OURS),
 )
 
-ALL: tuple[LiteralString, ...] = (*_CONCERNING, *_COMING_HOME, "FROM statuses WHERE" + _ANSWERS)
-"""FROM and WHERE of every fact and answer that its own rows are worked out from; one may be in several of these."""
+ALL: tuple[LiteralString, ...] = (*_CONCERNING, *_TELLING_IT, *_COMING_HOME)
+"""FROM and WHERE of every fact that its own rows are worked out from; one may be in several of these."""
 
 
 def _each_once(columns: LiteralString, parts: Sequence[LiteralString]) -> LiteralString:
@@ -78,8 +87,13 @@ def _each_once(columns: LiteralString, parts: Sequence[LiteralString]) -> Litera
 
 
 def facts_concerning(columns: LiteralString) -> LiteralString:
-    """Columns of all applied facts `f` that the account's own rows follow from, but for what comes into its home."""
+    """Columns of all applied facts `f` that the account's own rows follow from, but for those of the next two."""
     return _each_once(columns, _CONCERNING)
+
+
+def facts_telling_it(columns: LiteralString) -> LiteralString:
+    """The same of what others do to its posts: only notifications of its own follow from it."""
+    return _each_once(columns, _TELLING_IT)
 
 
 def departures(columns: LiteralString) -> LiteralString:

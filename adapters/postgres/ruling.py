@@ -4,7 +4,7 @@ import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Final, NamedTuple
 
 import psycopg
@@ -93,13 +93,19 @@ def _slices(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 
 def _ahead(prepared: Iterator[_Prepared]) -> Generator[_Prepared]:
     """The same, each made in a thread before it is asked for."""
+    with switching_fast(), ThreadPoolExecutor(1, thread_name_prefix="prepare") as thread:
+        coming = deque(thread.submit(next, prepared, None) for _ in range(_PREPARED_MAX))
+        while (one := coming.popleft().result()) is not None:
+            coming.append(thread.submit(next, prepared, None))
+            yield one
+
+
+@contextmanager
+def switching_fast() -> Generator[None]:
+    """Let whoever PostgreSQL has answered go on soon, while other threads compute."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_S)
     try:
-        with ThreadPoolExecutor(1, thread_name_prefix="prepare") as thread:
-            coming = deque(thread.submit(next, prepared, None) for _ in range(_PREPARED_MAX))
-            while (one := coming.popleft().result()) is not None:
-                coming.append(thread.submit(next, prepared, None))
-                yield one
+        yield
     finally:
         sys.setswitchinterval(usual)

@@ -6,9 +6,9 @@ differs is then written. PostgreSQL compares the tables, and facts are told a fe
 held here than their references and what differs.
 """
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final, LiteralString
 
@@ -27,7 +27,7 @@ from adapters.postgres.reading_ahead import Reader, ReadingAhead
 from adapters.postgres.ruling import run_rules, switching_fast
 from adapters.postgres.touching import CHANNEL as TOUCHED
 from adapters.postgres.touching import EVERYTHING
-from adapters.retelling import COLUMNS, Retelling, Row, rows_of
+from adapters.retelling import COLUMNS, Claims, Retelling, Row, rows_of
 from projections import own, parts
 from projections.catalogue import KEYS, OWN
 from projections.rule import Rule
@@ -77,6 +77,7 @@ _NOTIFICATIONS: Final = frozenset({"notifications"})
 _IN_PLACE: Final = tuple(table for table in OWN if table != _HOME)
 
 Rows = dict[tuple[Any, ...], Values]
+Opened = tuple[Sequence[Row], Claims]
 Texts = defaultdict[str, list[str]]
 
 
@@ -184,12 +185,15 @@ class Repair:
 
         Its home is left in pg_temp, which comes first in the search path then.
         """
-        concerning = self._concerning(cursor, values)
-        cursor.execute(_FOUND)
-        cursor.execute(_noting(), values)
-        count = self._tell(cursor, parts.rules_of(frozenset(KEYS) - {_HOME}), concerning)
-        told = rows_of(cursor.execute(own.facts_telling_it(COLUMNS), values).fetchall())
-        count += self._tell(cursor, parts.rules_of(_NOTIFICATIONS), list(told))
+        rules, concerning = parts.rules_of(frozenset(KEYS) - {_HOME}), self._concerning(cursor, values)
+        with self._opening(rules, concerning) as opened:
+            cursor.execute(_FOUND)
+            cursor.execute(_noting(), values)
+            count = self._tell(cursor, rules, opened)
+        telling_it = list(rows_of(cursor.execute(own.facts_telling_it(COLUMNS), values).fetchall()))
+        rules = parts.rules_of(_NOTIFICATIONS)
+        with self._opening(rules, telling_it) as opened:
+            count += self._tell(cursor, rules, opened)
         cursor.execute(own.COUNT, values)
         coming = cursor.execute(own.facts_coming_home(COLUMNS), values).fetchall()
         cursor.execute(self._named(_OWN_FOLLOWS, account=sql.Literal(values["account"])))
@@ -212,19 +216,27 @@ class Repair:
         ends = cursor.execute(own.departures(COLUMNS), {"accounts": sorted(accounts)}).fetchall()
         return sorted(found | set(rows_of(ends)), key=lambda row: (row.position, row.n))
 
-    def _tell(self, cursor: psycopg.Cursor[Any], rules: Sequence[Rule], rows: Sequence[Row]) -> int:
+    @contextmanager
+    def _opening(self, rules: Sequence[Rule], rows: Sequence[Row]) -> Generator[Iterator[Opened]]:
+        """What these rules are told, a few at a time: the first are opened from now on, the next while rules run."""
         kinds = {topic for rule in rules for topic in rule.topics}
-        told = [row for row in rows if row.kind in kinds]
-        # Rules give the same whatever is told together. While they run, the next events are opened.
-        batches = deque(_few(told, self._told_max))
-        with switching_fast(), ThreadPoolExecutor(1, thread_name_prefix="retelling") as thread:
-            coming = deque(thread.submit(self._retelling.read, some) for some in list(batches)[:1])
-            while batches:
-                some, claims = batches.popleft(), coming.popleft().result()
-                if batches:
-                    coming.append(thread.submit(self._retelling.read, batches[0]))
-                run_rules(cursor, rules, self._retelling.facts(cursor, some, claims), self._origin)
-        return len(told)
+        batches = list(_few([row for row in rows if row.kind in kinds], self._told_max))
+        with switching_fast(), ThreadPoolExecutor(1, thread_name_prefix="open") as thread:
+
+            def opened(coming: Future[Claims]) -> Iterator[Opened]:
+                for some, following in zip(batches, [*batches, ()][1:], strict=True):
+                    claims, coming = coming.result(), thread.submit(self._retelling.read, following)
+                    yield some, claims
+
+            yield opened(thread.submit(self._retelling.read, batches[0] if batches else ()))
+
+    def _tell(self, cursor: psycopg.Cursor[Any], rules: Sequence[Rule], opened: Iterator[Opened]) -> int:
+        count = 0
+        # Rules give the same whatever is told together.
+        for some, claims in opened:
+            run_rules(cursor, rules, self._retelling.facts(cursor, some, claims), self._origin)
+            count += len(some)
+        return count
 
 
 @contextmanager

@@ -60,21 +60,24 @@ _REMOVED: LiteralString = """
     DELETE FROM {table} t USING jsonb_populate_recordset(NULL::{table}, %s::jsonb) AS d WHERE {same_key}
 """
 _ADDED: LiteralString = "INSERT INTO {table} SELECT * FROM jsonb_populate_recordset(NULL::{table}, %s::jsonb)"
-# Its own homes' rows are the only ones that come of it: all other follows are out of sight. They come into a table of
-# their own, as taking those out that are there would write each of the pages that they are spread over.
+# Its own homes' rows are the only ones that come of it: all other follows are out of sight.
 _OWN_FOLLOWS: LiteralString = "CREATE TEMPORARY VIEW follows AS SELECT * FROM {follows} WHERE follower = {account}"
-_OWN_HOME: LiteralString = "CREATE TEMPORARY TABLE home (LIKE {home} INCLUDING DEFAULTS INCLUDING INDEXES)"
-_HOME_DIFFERS: LiteralString = """
-    SELECT to_jsonb(live), to_jsonb(own)
-    FROM (SELECT * FROM {home} WHERE :own) live FULL JOIN (SELECT * FROM pg_temp.home WHERE :own) own USING (:key)
-    WHERE live IS DISTINCT FROM own""".replace(":own", OWN["home"]).replace(":key", "owner, entry, via, cause")
+_BESIDE_IT: LiteralString = "CREATE TEMPORARY TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING INDEXES)"
+_BESIDE_DIFFERS: LiteralString = """
+    SELECT to_jsonb(live), to_jsonb(anew)
+    FROM (SELECT * FROM {table} WHERE :own) live FULL JOIN (SELECT * FROM {beside} WHERE :own) anew USING ({key})
+    WHERE live IS DISTINCT FROM anew ORDER BY {key}
+"""
 _ANYTHING: LiteralString = """
     SELECT EXISTS (SELECT FROM {facts} f WHERE f.object = %(account)s AND f.kind = 'account.registered')
 """
 
 _HOME: Final = "home"
+# Rules that write these read no more of them than an account's own rows. They are worked out in tables of their own:
+# taking out those that are there would write each of the pages that they are spread over.
+_BESIDE: Final = ("status_revisions", "documents", _HOME)
+_IN_PLACE: Final = tuple(table for table in OWN if table not in _BESIDE)
 _NOTIFICATIONS: Final = frozenset({"notifications"})
-_IN_PLACE: Final = tuple(table for table in OWN if table != _HOME)
 
 Rows = dict[tuple[Any, ...], Values]
 Opened = tuple[Sequence[Row], Claims]
@@ -175,20 +178,25 @@ class Repair:
             count = self._work_out(cursor, values)
             gone, added = _texts(cursor, values)
             worked_out = {t: _rows(cursor, t, added[t], values) for t in _IN_PLACE}
-            homes = cursor.execute(self._named(_HOME_DIFFERS), values).fetchall()
+            beside = {t: cursor.execute(self._beside(_BESIDE_DIFFERS, t), values).fetchall() for t in _BESIDE}
         live = {t: _rows(cursor, t, gone[t], values) for t in _IN_PLACE}
         found = {t: list(_differences(t, live[t], worked_out[t])) for t in _IN_PLACE}
-        return count, {**found, _HOME: [d for d in (difference_of(_HOME, *both) for both in homes) if d is not None]}
+        for table, rows in beside.items():
+            found[table] = [d for d in (difference_of(table, *both) for both in rows) if d is not None]
+        return count, {table: found[table] for table in OWN}
 
     def _work_out(self, cursor: psycopg.Cursor[Any], values: Mapping[str, Any]) -> int:
         """Leave the tables with what its own rows should be, and others' in disorder; gives how many facts told it.
 
-        Its home is left in pg_temp, which comes first in the search path then.
+        What is worked out beside them is left in pg_temp, which comes first in the search path then.
         """
         rules, concerning = parts.rules_of(frozenset(KEYS) - {_HOME}), self._concerning(cursor, values)
         with self._opening(rules, concerning) as opened:
             cursor.execute(_FOUND)
             cursor.execute(_noting(), values)
+            for table in _BESIDE:
+                cursor.execute(self._beside(_BESIDE_IT, table))
+            cursor.execute(sql.SQL("SET LOCAL search_path = pg_temp, {}").format(sql.Identifier(self._live.schema)))
             count = self._tell(cursor, rules, opened)
         telling_it = list(rows_of(cursor.execute(own.facts_telling_it(COLUMNS), values).fetchall()))
         rules = parts.rules_of(_NOTIFICATIONS)
@@ -196,18 +204,21 @@ class Repair:
             count += self._tell(cursor, rules, opened)
         cursor.execute(own.COUNT, values)
         coming = cursor.execute(own.facts_coming_home(COLUMNS), values).fetchall()
-        cursor.execute(self._named(_OWN_FOLLOWS, account=sql.Literal(values["account"])))
-        cursor.execute(self._named(_OWN_HOME))
-        cursor.execute(sql.SQL("SET LOCAL search_path = pg_temp, {}").format(sql.Identifier(self._live.schema)))
+        follows, account = sql.Identifier(self._live.schema, "follows"), sql.Literal(values["account"])
+        cursor.execute(sql.SQL(_OWN_FOLLOWS).format(follows=follows, account=account))
         homes, rules = list(rows_of(coming)), parts.rules_of(frozenset({_HOME}))
         for some in _few(homes, self._outlined_max):
             run_rules(cursor, rules, self._retelling.outlines(cursor, some), self._origin)
         cursor.execute("DROP VIEW pg_temp.follows")
         return count + len(homes)
 
-    def _named(self, query: LiteralString, **named: sql.Composable) -> sql.Composed:
-        tables = {table: sql.Identifier(self._live.schema, table) for table in ("follows", _HOME)}
-        return sql.SQL(query).format(**tables, **named)
+    def _beside(self, query: LiteralString, table: str) -> sql.Composed:
+        return sql.SQL(query.replace(":own", OWN[table])).format(
+            table=sql.Identifier(self._live.schema, table),
+            beside=sql.Identifier("pg_temp", table),
+            name=sql.Identifier(table),
+            key=sql.SQL(", ").join(_key(table)),
+        )
 
     def _concerning(self, cursor: psycopg.Cursor[Any], values: Mapping[str, Any]) -> list[Row]:
         """The facts that its own rows follow from, with the ends of all who acted in them."""
@@ -254,7 +265,7 @@ def repairing(settings: Settings) -> Generator[Repair]:
             settings.database_url,
             autocommit=True,
             application_name="daybook repair",
-            options="-c jit=off",
+            options="-c jit=off -c max_parallel_workers_per_gather=0",
             connect_timeout=CONNECT_TIMEOUT_S,
         ) as connection:
             live = generations.live(connection)
@@ -324,13 +335,16 @@ def _differences(table: str, live: Rows, worked_out: Rows) -> Iterator[Differenc
             yield found
 
 
+def _key(table: str) -> list[sql.Identifier]:
+    return [sql.Identifier(column) for column in KEYS[table].split(", ")]
+
+
 def _write(cursor: psycopg.Cursor[Any], table: str, found: Sequence[Difference]) -> None:
     removed = [d.live for d in found if d.live is not None]
     added = [d.replayed for d in found if d.replayed is not None]
-    key = [sql.Identifier(column) for column in KEYS[table].split(", ")]
     named = {
         "table": sql.Identifier(table),
-        "same_key": sql.SQL(" AND ").join(sql.SQL("t.{0} = d.{0}").format(column) for column in key),
+        "same_key": sql.SQL(" AND ").join(sql.SQL("t.{0} = d.{0}").format(column) for column in _key(table)),
     }
     if removed:
         cursor.execute(sql.SQL(_REMOVED).format(**named), [msgspec.json.encode(removed).decode()])

@@ -15,11 +15,12 @@ from adapters.postgres.generations import Generation
 from adapters.postgres.reading_ahead import Reader, ReadingAhead
 from adapters.postgres.touching import CHANNEL as TOUCHED
 from adapters.repairing import Repair, Repaired, RepairError
+from adapters.retelling import Untold
 from domain.post import PostPublished
 from projections.catalogue import KEYS, OWN
 from projections.interpretation import KEYS as INTERPRETATION
 from tests.adapters.interpreter import peers
-from tests.adapters.interpreter.peers import ALICE, BEN, BOB, LOCAL, OURS, START
+from tests.adapters.interpreter.peers import ALICE, ANN, BEN, BOB, LOCAL, OURS, START
 from tests.database import MASTER_KEY, Database
 from tests.projections.histories import TimelineHistory
 from tests.projections.projecting import digests, new_generation, project_all, projector_of, write_log
@@ -193,6 +194,68 @@ def test_a_home_is_worked_out_beside_the_live_one_and_only_what_differs_is_writt
         differences = told.repair_over(owner, LOCAL[ALICE]).differences
         assert owner.execute(written, [told.live.schema]).fetchone() == (1, 1, 0)
     assert len(differences) == 2
+
+
+def test_what_its_posts_said_and_are_found_by_is_worked_out_beside_the_live_rows(
+    told: Repairable, story: Story
+) -> None:
+    written = """
+        SELECT relname, n_tup_ins, n_tup_del, n_tup_upd FROM pg_stat_xact_user_tables
+        WHERE schemaname = %s AND relname IN ('documents', 'status_revisions') ORDER BY 1
+    """
+    before = told.digests()
+    told.change("DELETE FROM status_revisions WHERE status = %s AND position = %s", HELLO, story.at["edit"])
+    with psycopg.connect(told.database.owner, autocommit=True) as owner, owner.transaction():
+        (difference,) = told.repair_over(owner, LOCAL[ALICE]).differences
+        rows = owner.execute(written, [told.live.schema]).fetchall()
+    assert rows == [("documents", 0, 0, 0), ("status_revisions", 1, 0, 0)]
+    assert (difference.table, difference.how) == ("status_revisions", "missing")
+    assert told.digests() == before
+
+
+def test_what_others_did_to_its_posts_is_counted_as_it_stands_and_repaired_by_a_repair_of_them(
+    told: Repairable, story: Story
+) -> None:
+    before = told.digests()
+    told.change("DELETE FROM favourites WHERE status = %s", HELLO)
+    told.change("DELETE FROM statuses WHERE reblog_of = %s AND account = %s", HELLO, LOCAL[BOB])
+    told.change("UPDATE statuses SET counted = false WHERE in_reply_to_uri = %s", HELLO_URI)
+    (difference,) = told.repair(LOCAL[ALICE]).differences
+    assert difference.replayed is not None
+    counted = {column: difference.replayed[column] for column in difference.columns}
+    assert counted == {"replies": 0, "favourites": 0, "reblogs": 1}
+    for account in (story.ids[BEN], LOCAL[BOB], LOCAL[ALICE]):
+        assert told.repair(account).differences
+    assert told.digests() == before
+
+
+def test_a_remote_author_is_repaired_without_opening_what_others_did_to_its_posts(
+    told: Repairable, story: Story
+) -> None:
+    before = told.digests()
+    forget_key(told, story.at[f"{LOCAL[ALICE]} likes"])
+    told.change("UPDATE statuses SET favourites = 9 WHERE id = %s", story.ids[FIRST])
+    (difference,) = told.repair(story.ids[ANN]).differences
+    assert difference.columns == ("favourites",)
+    assert told.digests() == before
+
+
+@pytest.mark.parametrize("told_max", [1, 500])
+def test_an_event_that_can_not_be_opened_ends_a_repair_which_then_has_changed_nothing(
+    told: Repairable, story: Story, told_max: int
+) -> None:
+    forget_key(told, story.at["edit"])
+    told.change("UPDATE statuses SET favourites = 9 WHERE id = %s", HELLO)
+    wrong = told.digests()
+    with pytest.raises(Untold, match=f"event {story.at['edit']} can't be read"):
+        told.repair(LOCAL[ALICE], told_max=told_max)
+    assert told.digests() == wrong
+    assert told.repair(story.ids[ANN]).differences == ()
+
+
+def forget_key(told: Repairable, position: int) -> None:
+    with psycopg.connect(told.database.owner) as owner:
+        assert owner.execute("DELETE FROM keys.event_keys WHERE position = %s", [position]).rowcount == 1
 
 
 def test_who_was_never_registered_can_not_be_repaired(told: Repairable) -> None:

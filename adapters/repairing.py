@@ -2,8 +2,8 @@
 
 The projector waits meanwhile, and readers see the rows as before or as after. The rules run over the very tables, with
 the account's rows gone; what comes of it is looked at and taken back, whatever it did to anybody else's, and only what
-differs is then written. PostgreSQL compares the tables, and facts are told a few at a time, so that no more is
-held here than their references and what differs.
+differs is then written. PostgreSQL compares the tables, and facts are told a few at a time, the next of them opened
+while PostgreSQL is at work, so that no more is held here than their references and what differs.
 """
 
 from collections import defaultdict
@@ -36,7 +36,7 @@ CONNECT_TIMEOUT_S: Final = 10
 CONCERNED_MAX: Final = 200_000
 """How many facts and rows there may be to a repair: what is projected waits for it, and any of them may differ."""
 TOLD_MAX: Final = 500
-"""How many facts are told at once, each with all that its event holds."""
+"""How many facts are told at once, each with all that its event holds; as many more are opened meanwhile."""
 OUTLINED_MAX: Final = 5_000
 """How many are told at once without that."""
 

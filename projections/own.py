@@ -17,9 +17,6 @@ STATUSES: LiteralString = """
     UNION SELECT s.id FROM statuses s WHERE s.account = %(account)s"""
 """The ids of what the account has written, by the facts, and of all that stands as its own."""
 
-# Only ours have homes and are told of anything: their ids lack domain.ids.REMOTE_BIT.
-_IS_OURS: LiteralString = "%(account)s & 32768 = 0"
-
 _COUNTED: LiteralString = """
     SELECT (SELECT count(*) FROM statuses r WHERE r.in_reply_to_uri = s.uri AND r.counted),
         (SELECT count(*) FROM favourites v WHERE v.status = s.id AND v.until IS NULL),
@@ -30,6 +27,9 @@ COUNT: LiteralString = """
     WHERE s.account = %(account)s AND s.reblog_of IS NULL AND (s.replies, s.favourites, s.reblogs) <> (:counted)
     """.replace(":counted", _COUNTED)
 """Its posts' counters: how many answer, like and boost them by what stands as others' own."""
+
+# Only ours have homes and are told of anything: their ids lack domain.ids.REMOTE_BIT.
+_IS_OURS: LiteralString = "%(account)s & 32768 = 0"
 
 # What others do to its posts and is theirs. One of ours is told of some of it, and nothing else of its own comes of it.
 _TOGGLES: LiteralString = """ARRAY['post.favourited', 'post.unfavourited', 'post.boosted', 'post.unboosted',
@@ -87,7 +87,7 @@ def _each_once(columns: LiteralString, parts: Sequence[LiteralString]) -> Litera
 
 
 def facts_concerning(columns: LiteralString) -> LiteralString:
-    """Columns of all applied facts `f` that the account's own rows follow from, but for those of the next two."""
+    """Columns of all applied facts `f` that its own rows follow from, but for the two kinds that are told apart."""
     return _each_once(columns, _CONCERNING)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 from litestar import Litestar
 from litestar.di import Provide
@@ -11,7 +12,9 @@ from litestar.types import ASGIApp
 from api.activitypub.actors import actor, instance_actor, instance_outbox
 from api.activitypub.collections import featured, featured_tags, followers, following, outbox
 from api.activitypub.discovery import host_meta, host_meta_as_json, nodeinfo, nodeinfo_version, webfinger
+from api.activitypub.federation import Federation
 from api.activitypub.inbox import personal_inbox, shared_inbox
+from api.activitypub.signed_again import SignedAgain
 from api.activitypub.statuses import activity, note, reactions, replies
 from api.asked_again import AskedAgain
 from api.auth import bearer_of, guard, undeclared, viewer_of
@@ -178,12 +181,16 @@ ROUTES: Sequence[HTTPRouteHandler] = (
 )
 
 
-def create_app(server: Book, seen: Sequence[Seen] = ()) -> ASGIApp:
+class Whole(Book, Federation, Protocol):
+    """All that routes and what stands around them need of the composition."""
+
+
+def create_app(server: Whole, seen: Sequence[Seen] = ()) -> ASGIApp:
     """The ASGI application that granian runs; `server` is entered at start-up and left at shutdown.
 
     `seen` is told of each request.
     """
-    return Edge(AskedAgain(create_routes(server), server), seen)
+    return Edge(AskedAgain(SignedAgain(create_routes(server), server), server), seen)
 
 
 def create_routes(server: Server, more: Sequence[HTTPRouteHandler] = ()) -> Litestar:

@@ -4,7 +4,7 @@ A page is kept under what it was asked by and for whom: the path, the query and,
 header as they came; the account and the scopes of the token, which the route's guard admitted when it was made. It is
 handed out to whoever shows a token of the same account and scopes that is good now, once what that token wrote can be
 read. All else goes the long way: what has a body, whose parameters count too; a token that nobody remembers; what is
-signed, where that may show more.
+signed, where that may show more (`activitypub/signed_again.py` looks at some of it).
 """
 
 import hashlib

@@ -87,12 +87,19 @@ class RemoteKeys:
 
     async def known(self, key_id: str) -> PublicKey | None:
         """The key of that id, when nobody need be asked for it. Raises KeyRefused for one that we no longer accept."""
-        held = self._memory.get(key_id)
-        if held is not None and self._clock() < held[1]:
-            self._memory.move_to_end(key_id)
-            return held[0]
+        held = self.held(key_id)
+        if held is not None:
+            return held
         stored = await self._store.load(key_id)
         return None if stored is None else self._remember(_loaded(stored))
+
+    def held(self, key_id: str) -> PublicKey | None:
+        """The key of that id, where not even the store need be asked for it; None says nothing else."""
+        held = self._memory.get(key_id)
+        if held is None or self._clock() >= held[1]:
+            return None
+        self._memory.move_to_end(key_id)
+        return held[0]
 
     async def find(self, key_id: str) -> PublicKey:
         """The key of that id. Raises KeyUnavailable, KeyRefused and ActorGone."""

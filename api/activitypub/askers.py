@@ -11,14 +11,17 @@ at signatures, so two servers that check everything never wait for each other.
 
 import asyncio
 import re
+from collections.abc import Hashable
 from typing import Any, Final
 
 import msgspec
 from litestar import Request
+from litestar.types import HTTPScope
 
 from adapters.activitypub.remote_keys import KeyProblem
 from adapters.activitypub.signatures import (
     CheckedRequest,
+    Headers,
     PublicKey,
     SignatureRefused,
     SignedRequest,
@@ -76,14 +79,30 @@ class _Unknown(Exception):
 
 async def asker_of(request: AnyRequest, federation: Federation) -> Asker:
     """Who sent a GET. Raises Unavailable."""
+    proven: Asker | None = request.scope["state"].get("asker")
+    if proven is not None:
+        return proven
     headers = headers_from_bytes(request.scope["headers"])
-    if not any(map(_is_signature, headers)):
-        return Asker()
+    return await _judged(request.scope, headers, federation) if any(map(_is_signature, headers)) else Asker()
+
+
+def known_asker(scope: HTTPScope, federation: Federation) -> Asker | None:
+    """Who sent a signed GET, if that shows without asking anybody; None says nothing of it."""
     try:
-        parameters = parse_signature(headers)
-        asked = SignedRequest("GET", _target(request), headers)
-        authorities = frozenset({federation.settings.domain})
-        checked = check(asked, parameters, authorities=authorities, now=federation.now())
+        checked = _checked(scope, headers_from_bytes(scope["headers"]), federation)
+        key = federation.keys.held(checked.parameters.key_id)
+        if key is None:
+            return None
+        signer = prove(checked, key).signer
+    except SignatureRefused:
+        return None
+    account_of_signer = federation.pages.find(_name_of(signer))
+    return None if account_of_signer is None else Asker(account=int(account_of_signer.body), signed=True)
+
+
+async def _judged(scope: HTTPScope, headers: Headers, federation: Federation) -> Asker:
+    try:
+        checked = _checked(scope, headers, federation)
         async with asyncio.timeout(KEY_WAIT_S_MAX):
             verified = await _proven(checked, federation)
     except SignatureRefused as problem:
@@ -97,9 +116,16 @@ async def asker_of(request: AnyRequest, federation: Federation) -> Asker:
     return Asker(account=await _account_of(verified.signer, federation), signed=True)
 
 
+def _checked(scope: HTTPScope, headers: Headers, federation: Federation) -> CheckedRequest:
+    """Raises SignatureRefused."""
+    parameters = parse_signature(headers)
+    asked = SignedRequest("GET", _target(scope), headers)
+    return check(asked, parameters, authorities=frozenset({federation.settings.domain}), now=federation.now())
+
+
 async def _account_of(actor: str, federation: Federation) -> int | None:
     """The account of a remote actor; kept like a page, since whoever asks for one document asks for more."""
-    kept = federation.pages.find(("account of", actor))
+    kept = federation.pages.find(_name_of(actor))
     if kept is not None:
         return int(kept.body)
     made = federation.pages.begin()
@@ -107,8 +133,12 @@ async def _account_of(actor: str, federation: Federation) -> int | None:
     if row is None:
         return None
     made.all_of(account(row[0]))
-    federation.pages.keep(("account of", actor), made, (), str(row[0]).encode())
+    federation.pages.keep(_name_of(actor), made, (), str(row[0]).encode())
     return row[0]
+
+
+def _name_of(actor: str) -> Hashable:
+    return "account of", actor
 
 
 async def _proven(checked: CheckedRequest, federation: Federation) -> VerifiedRequest:
@@ -142,7 +172,7 @@ def _is_signature(line: tuple[str, str]) -> bool:
     return name in ("signature", "signature-input")
 
 
-def _target(request: AnyRequest) -> str:
-    query = request.scope["query_string"]
-    path = request.scope["raw_path"].partition(b"?")[0]
+def _target(scope: HTTPScope) -> str:
+    query = scope["query_string"]
+    path = scope["raw_path"].partition(b"?")[0]
     return (path + b"?" + query if query else path).decode("latin-1")

@@ -24,6 +24,7 @@ from api.activitypub.askers import AnyRequest, Asker, asker_of
 from api.activitypub.federation import TheFederation
 from api.activitypub.negotiation import answer, encoded, for_peers, led_to
 from api.activitypub.numbers import number_of
+from api.activitypub.signed_again import lines_for_signers, name_of_note
 from api.asked_again import making
 from api.errors import NotFound
 from api.pagination import page
@@ -40,7 +41,7 @@ async def note(
 ) -> Response[bytes]:
     """A post as a Note; its Tombstone with 410 once it is deleted; for people, the page. Of a boost the Announce."""
     asker = await asker_of(request, federation)
-    name, peers = ("note", account_id, status_id, asker.account), for_peers(request)
+    name, peers = name_of_note(account_id, status_id, asker.account), for_peers(request)
     kept = federation.pages.find(name) if peers else None
     if kept is not None:
         return encoded(kept.body, asker.headers)
@@ -57,7 +58,7 @@ async def note(
     if asker.signed:
         # Who asks has to be found out each time, and so before there is a page for them.
         made.all_of(status(found.id), author, *seen_by(asker.account))
-        federation.pages.keep(name, made, (), body)
+        federation.pages.keep(name, made, lines_for_signers(body), body, route=request.scope["path_template"])
     else:
         making(request).all_of(status(found.id), author)
     return encoded(body, asker.headers)

@@ -205,6 +205,34 @@ def test_what_a_follower_is_given_from_memory_is_given_to_nobody_else(
         assert httpx.get(uri, headers=unproven).status_code == 404
 
 
+def test_a_note_that_its_signer_asks_for_again_comes_from_memory_as_it_came_first(
+    instance: LiveInstance, follower: Peer
+) -> None:
+    uri = posted(instance, "For followers", visibility="private")["uri"]
+    first, before = follower.get(uri), instance.server.pages.found
+    again = follower.get(uri)
+    assert instance.server.pages.found == before + 1
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    passing = ("date", "x-request-id")
+    headers = [{name: each.headers[name] for name in each.headers if name not in passing} for each in (first, again)]
+    assert headers[0] == headers[1]
+    page = follower.get(uri, headers=follower.signed_get(uri) | {"Accept": "text/html"})
+    assert (page.status_code, instance.server.pages.found) == (302, before + 1)
+
+
+def test_a_key_that_was_replaced_opens_nothing_that_is_in_memory(
+    instance: LiveInstance, account: Any, acquaintance: Peer
+) -> None:
+    uri = whispered(instance, account, acquaintance)
+    assert [acquaintance.get(uri).status_code for _ in range(2)] == [200, 200]
+    withdrawn = acquaintance.signed_get(uri)
+    acquaintance.new_key()
+    assert [acquaintance.get(uri).status_code for _ in range(2)] == [200, 200]
+    before = instance.server.pages.found
+    assert acquaintance.get(uri, headers=withdrawn).status_code == 404
+    assert instance.server.pages.found == before
+
+
 def test_who_unfollows_sees_no_more_of_it(instance: LiveInstance, account: Any) -> None:
     with running_peer("una") as peer:
         known(instance, peer)

@@ -52,18 +52,20 @@ async def _post(event: PostPublished | PostEdited, happened: Happened, world: Wo
     status = LocalStatus(*row)
     if status.deleted:
         return ()  # whoever has not got it needs not get it any more
-    mentioned = [Mentioned(*each) for each in await world.view.rows(mentioned_by(event.post))]
-    note = note_document(status, mentioned, world.domain)
-    post = await world.post(event.post)
-    assert post is not None, "it was read just now"
     inboxes = await world.inboxes_of_audience(event.post)
     if status.visibility != "direct":
         inboxes += await world.inboxes_of_followers(event.author, happened.position)
-    if status.visibility in ("public", "unlisted"):
+    openly = status.visibility in ("public", "unlisted")
+    if openly and status.in_reply_to is not None:
+        post = await world.post(event.post)
+        assert post is not None, "it was read just now"
         inboxes += await world.inboxes_of(post.answers)
-    about = About(actor=status.actor, object=status.uri, document=note)
+    if not inboxes and isinstance(event, PostPublished):
+        return ()  # most posts of a small instance: what they look like elsewhere need not be worked out
+    mentioned = [Mentioned(*each) for each in await world.view.rows(mentioned_by(event.post))]
+    about = About(actor=status.actor, object=status.uri, document=note_document(status, mentioned, world.domain))
     # Nobody comes to see a post by answering it, and nobody goes on seeing one by having been sent it once.
-    widely = isinstance(event, PostEdited) and status.visibility in ("public", "unlisted")
+    widely = openly and isinstance(event, PostEdited)
     if widely:
         inboxes += await world.inboxes_of_concerned(event.post, happened.position)
     sent = _sent(activity_of(event, about), event.author, inboxes, about=status.uri, to_reached=widely)

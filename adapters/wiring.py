@@ -70,10 +70,11 @@ def utc_now() -> datetime:
 class Server:
     """Everything that answering requests needs. Open it with `running` before use.
 
+    A process that `answers` none keeps no pages and no tokens, and need not hear what is written and touched elsewhere.
     Raises SettingsError when the database was never set up or the master key is another's.
     """
 
-    def __init__(self, settings: Settings, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], datetime] = utc_now, *, answers: bool = True) -> None:
         dsn = settings.database_app_url
         assert dsn is not None and settings.redis_url is not None, "settings must be attached first"
         self.settings = settings
@@ -101,8 +102,8 @@ class Server:
         self.refusals = Refusals(self.pool, now, metrics.refused)
         self.host_life = HostLife(self.pool, now)
         self.seen_signatures = SeenSignatures(self.pool)
-        self.pages = Pages(settings.pages_mb * 1_000_000)
-        self.reads = Reads(dsn, beside=[self.pool], pages=self.pages)
+        self.pages = Pages(settings.pages_mb * 1_000_000 if answers else 0)
+        self.reads = Reads(dsn, beside=[self.pool], pages=self.pages if answers else None)
         self.tally = Tally(settings.redis_url)
         self.vitals = Vitals(metrics, self.pages, Sampled(dsn, settings.data), self.tally, Ready(self.reads))
         self._redis = RedisLink(settings.redis_url)
@@ -111,6 +112,7 @@ class Server:
         self.jobs = JobQueue(self.pool)
         self.bell = Bell(settings.redis_url)
         self._dsn = dsn
+        self._answers = answers
         self._writer: GroupWriter | None = None
         self._usage: tuple[datetime, Usage] | None = None
 
@@ -161,8 +163,7 @@ class Server:
         """Open pools and start what listens; close all of it at the end."""
         self._open_log()
         await self.pool.open()
-        current = asyncio.create_task(keep_current(self.tokens, self._dsn), name="keep tokens current")
-        written = asyncio.create_task(self.positions.keep_current(), name="hear what is written")
+        hearing = self._hearing() if self._answers else []
         transport = GuardedTransport(_policy(self.settings))
         fetcher = Fetcher(
             transport, own_origin=self.settings.origin, clock=self.now, signer=_signer(self.settings, self.instance_key)
@@ -181,7 +182,7 @@ class Server:
             async with self.reads.running(), self.refusals.running(), self.tally.running():
                 yield
         finally:
-            await end(current, written)
+            await end(*hearing)
             await self.keys.aclose()
             await self.documents.aclose()
             await transport.aclose()
@@ -190,6 +191,12 @@ class Server:
             await self.positions.aclose()
             await self._redis.aclose()
             self.bell.close()
+
+    def _hearing(self) -> list[asyncio.Task[None]]:
+        return [
+            asyncio.create_task(keep_current(self.tokens, self._dsn), name="keep tokens current"),
+            asyncio.create_task(self.positions.keep_current(), name="hear what is written"),
+        ]
 
     def _open_log(self) -> None:
         self._writer = GroupWriter(self._dsn)

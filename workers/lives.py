@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from adapters.config import Settings
@@ -32,7 +33,7 @@ async def _live(settings: Settings, stopping: threading.Event, life: Life) -> No
     telling = asyncio.create_task(_tell(stopping, stopped), name="tell when to stop")
     while not stopped.is_set():
         try:
-            server = await asyncio.to_thread(Server, settings)
+            server = await asyncio.to_thread(partial(Server, settings, answers=False))
             async with server.running():
                 await life(server, stopped)
         except (DatabaseTrouble, Unavailable) as error:

@@ -85,12 +85,13 @@ class Reads:
     """The read side of a process. `running` keeps it current; outside of it nothing can be read.
 
     `beside` are the process's other pools: after a restart of the database their broken connections are replaced too.
-    `pages` are told what is touched, before anybody is told that it can be read.
+    `pages` are told what is touched, before anybody is told that it can be read; without any it is not heard of.
     """
 
     def __init__(self, dsn: str, beside: Sequence[Pool] = (), pages: Pages | None = None) -> None:
         self._dsn = dsn
         self._beside = beside
+        self._hears_touches = pages is not None
         self._pages = Pages(0) if pages is None else pages
         self._pools: dict[int, Pool] = {}
         self._live: int | None = None
@@ -150,7 +151,8 @@ class Reads:
                     # A database that crashed may have gone back by the last moments of projecting.
                     self._projected.clear()
                     await connection.execute(f"LISTEN {generations.CHANNEL}")
-                    await connection.execute(f"LISTEN {touching.CHANNEL}")
+                    if self._hears_touches:
+                        await connection.execute(f"LISTEN {touching.CHANNEL}")
                     await connection.execute(f"LISTEN {projecting.CHANNEL}")
                     for pool in (*self._pools.values(), *self._beside):
                         await pool.check()

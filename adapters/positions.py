@@ -7,6 +7,7 @@ of the tokens that it has asked Redis about once, for as long as it hears what i
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Final, cast
 
 import redis.asyncio as redis
@@ -38,6 +39,8 @@ class Positions:
     def __init__(self, link: RedisLink, url: str) -> None:
         self._link = link
         self._untold: OrderedDict[int, tuple[str, int]] = OrderedDict()
+        self._to_tell: dict[int, tuple[str, int]] = {}
+        self._telling: asyncio.Task[None] | None = None
         # Connecting again by itself it would miss what is told meanwhile, and not say so.
         self._told_by = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - its keyword types are open
             url, socket_connect_timeout=TIMEOUT_S, decode_responses=True, retry=Retry(NoBackoff(), 0)
@@ -51,15 +54,27 @@ class Positions:
         """Note the position of a write. Without Redis the write stands all the same."""
         # This process's own reads are not to wait for what it tells the others.
         self._hear(token, epoch, position)
+        if self._telling is None or not self._to_tell:
+            self._telling = asyncio.create_task(self._tell(), name="tell what was written")
+        before = self._to_tell.get(token, (epoch, 0))
+        self._to_tell[token] = epoch, max(position, before[1] if before[0] == epoch else 0)
+        # Others' writes are told by it, too: who goes away does not end it.
+        await asyncio.shield(self._telling)
+
+    async def _tell(self) -> None:
+        """Tell of all that comes in the same turn of the loop: what one commit has stored is told together."""
+        told, self._to_tell = self._to_tell, {}
         try:
-            await self._link.ask(lambda redis: _tell(redis, token, epoch, position))
+            await self._link.ask(lambda redis: _told(redis, told))
         except RedisAway:
-            self._untold[token] = epoch, position
-            self._untold.move_to_end(token)
-            if len(self._untold) > UNTOLD_MAX:
+            self._untold |= told
+            for token in told:
+                self._untold.move_to_end(token)
+            while len(self._untold) > UNTOLD_MAX:
                 self._untold.popitem(last=False)
         else:
-            self._untold.pop(token, None)
+            for token in told:
+                self._untold.pop(token, None)
 
     def known(self, token: int, epoch: str) -> int | None:
         """The position of the token's last write, 0 when there was none lately; None when Redis has to be asked."""
@@ -135,9 +150,10 @@ class Positions:
         await self._told_by.aclose()
 
 
-async def _tell(redis: redis.Redis, token: int, epoch: str, position: int) -> None:
-    """Keep it, and tell the other processes, in one round trip."""
+async def _told(redis: redis.Redis, written: Mapping[int, tuple[str, int]]) -> None:
+    """Keep them, and tell the other processes, in one round trip."""
     async with redis.pipeline(transaction=True) as together:
-        together.set(f"written:{token}", f"{epoch}:{position}", ex=KEPT_S)
-        together.publish(CHANNEL, f"{token}:{epoch}:{position}")  # pyright: ignore[reportUnknownMemberType]
+        for token, (epoch, position) in written.items():
+            together.set(f"written:{token}", f"{epoch}:{position}", ex=KEPT_S)
+            together.publish(CHANNEL, f"{token}:{epoch}:{position}")  # pyright: ignore[reportUnknownMemberType]
         await together.execute()

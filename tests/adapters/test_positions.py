@@ -37,6 +37,16 @@ class SlowLink(RedisLink):
         return answer
 
 
+class CountingLink(RedisLink):
+    """A way to Redis that counts how often it was gone."""
+
+    asked = 0
+
+    async def ask(self, call: Callable[[redis.asyncio.Redis], Awaitable[T]]) -> T:
+        self.asked += 1
+        return await super().ask(call)
+
+
 async def until(positions: Positions, holds: Callable[[], bool]) -> None:
     """Return when it holds; Redis is asked after strangers meanwhile, and what it said before comes before."""
     async with asyncio.timeout(PATIENCE_S):
@@ -118,6 +128,40 @@ async def test_an_answer_from_before_the_channel_was_there_is_not_remembered_beh
         assert await asked == 0
         assert here.known(1, EPOCH) is None
         assert await here.last_of(1, EPOCH) == 7
+
+
+async def test_what_is_written_at_the_same_moment_is_told_in_one_round_trip(
+    processes: list[Positions], valkey_server: EmbeddedValkey
+) -> None:
+    here = processes[0]
+    await knows(here, 1)
+    async with AsyncExitStack() as stack:
+        link = CountingLink(valkey_server.url)
+        there = Positions(link, valkey_server.url)
+        for one in (link, there):
+            stack.push_async_callback(one.aclose)
+        writes = ((1, EPOCH, 7), (1, EPOCH, 6), (2, EPOCH, 8), (3, OTHER_EPOCH, 1))
+        await asyncio.gather(*(there.remember(*write) for write in writes))
+        assert link.asked == 1
+        assert [await there.last_of(token, EPOCH) for token in (1, 2, 3)] == [7, 8, 0]
+        assert await there.last_of(3, OTHER_EPOCH) == 1
+    await until(here, lambda: (here.known(1, EPOCH), here.known(2, EPOCH)) == (7, 8))
+
+
+async def test_who_goes_away_while_several_are_told_takes_nobodys_write_along(
+    processes: list[Positions], valkey_server: EmbeddedValkey
+) -> None:
+    async with AsyncExitStack() as stack, asyncio.timeout(PATIENCE_S):
+        link = SlowLink(valkey_server.url)
+        there = Positions(link, valkey_server.url)
+        for one in (link, there):
+            stack.push_async_callback(one.aclose)
+        first, second = (asyncio.create_task(there.remember(token, EPOCH, 7)) for token in (1, 2))
+        await link.answered.wait()
+        await end(first)
+        link.let_go.set()
+        await second
+    assert await processes[0].last_of(2, EPOCH) == 7
 
 
 async def test_without_redis_nobody_knows(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -36,9 +36,11 @@ from domain.text import hashtags_in, mentions_in, without_controls
 from projections import accounts, rendering
 from projections.accounts import AccountRow
 from projections.status_queries import StatusRow
+from projections.touched import account
 
 # Past this nothing is counted: counting graphemes takes time, and no text so long has few of them.
 TYPED_CHARACTERS_MAX = 20 * CHARACTERS_MAX
+_AUTHOR = msgspec.msgpack.Decoder(AccountRow)
 _NO_PARENT = "The post you are trying to reply to does not appear to exist"
 
 
@@ -224,12 +226,22 @@ def _mentions(words: Said) -> str:
 
 
 async def _author_and_named(author: int, accts: set[str], server: Book) -> tuple[AccountRow, list[AccountRow]]:
-    """The author, and everybody of these handles (the author too). Raises Unavailable."""
+    """The author, and everybody of these handles (the author too). Raises Unavailable.
+
+    The author alone is kept like a page: until something touches that account, as the next post does once it can be
+    read.
+    """
+    kept = None if accts else server.pages.find(("author", author))
+    if kept is not None:
+        return _AUTHOR.decode(kept.body), []
     for attempt in range(2):
+        made = server.pages.begin()
         found = await server.reads.view().rows(accounts.author_and_named(author, list(accts)))
         rows = [AccountRow._make(row) for row in found]
         for row in rows:
             if row.id == author:
+                made.all_of(account(author))
+                server.pages.keep(("author", author), made, (), msgspec.msgpack.encode(row))
                 return row, rows
         if attempt == 0:
             await up_to_now(server)

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from api.app import create_app
+from domain.post import CHARACTERS_MAX
 from tests.adapters.interpreter.peers import actor, answer, create, fetched, received
 from tests.api.mastodon.world import ORIGIN, Person, World
 
@@ -155,6 +156,24 @@ async def test_documents_for_peers_come_from_memory_signed_or_not(world: World) 
     assert world.server.pages.found == before + 1
     page = await anybody.raw("GET", f"/ap/users/{number}", headers={"Accept": "text/html"})
     assert page.status_code == 302
+
+
+async def test_an_author_is_kept_for_their_next_post_until_anything_changes_about_them(world: World) -> None:
+    alice, bob = await world.person("alice"), await world.person("bob")
+    await world.settled()
+    asked = ("author", alice.number)
+    # What is posted touches its author; what is refused does not, and has looked them up all the same.
+    await alice.ask("POST", "/api/v1/statuses", 422, json={"status": "x" * (CHARACTERS_MAX + 1)})
+    assert world.server.pages.find(asked) is not None
+    await world.rename(alice, "Alice A.")
+    await bob.follow(alice)
+    await world.settled()
+    assert world.server.pages.find(asked) is None
+    for number in (1, 2):
+        author = (await alice.post("Hello"))["account"]
+        assert (author["display_name"], author["followers_count"]) == ("Alice A.", 1)
+        assert author["statuses_count"] == number
+        await world.settled()
 
 
 async def test_a_client_that_has_the_page_is_told_so_until_it_changes(world: World) -> None:

@@ -8,7 +8,8 @@ pattern is linear in the text's length: repeats are possessive, and no match can
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
@@ -16,6 +17,8 @@ COUNTED_LINK = "x" * 23
 """What a link counts as, however long it is (Mastodon, "Posting a status": URLs count 23 characters)."""
 
 SHOWN_LINK_CHARACTERS_MAX = 30
+REMEMBERED_MAX = 64
+REMEMBERED_CHARACTERS_MAX = 10_000
 HASHTAG_CHARACTERS_MAX = 255
 
 # Cc but tab and newline, and lone surrogates: neither HTML, nor UTF-8, nor PostgreSQL can carry them all.
@@ -70,8 +73,18 @@ def without_controls(text: str) -> str:
     return _CONTROLS.sub("", _LINE_ENDS.sub("\n", text))
 
 
-def tokens(text: str) -> Iterator[Token]:
+def tokens(text: str) -> Iterable[Token]:
     """The links, mentions and hashtags in `text`, in order, never overlapping."""
+    return _tokens(text) if len(text) <= REMEMBERED_CHARACTERS_MAX else tuple(_found(text))
+
+
+@lru_cache(REMEMBERED_MAX)
+def _tokens(text: str) -> tuple[Token, ...]:
+    """Whoever posts has the same text scanned for mentions, hashtags, its length and its HTML, one after the other."""
+    return tuple(_found(text))
+
+
+def _found(text: str) -> Iterator[Token]:
     for match in _TOKEN.finditer(text):
         start = match.start()
         if match["link"] is not None:

@@ -21,25 +21,22 @@ LIKE_TYPES: Final = frozenset({"Like", "EmojiReact"})
 
 
 class Activity(msgspec.Struct, frozen=True):
-    """An activity whose signer is its actor; `stream` is where it stands, `own` the origin of this instance."""
+    """An activity whose signer is its actor; `own` is the origin of this instance.
+
+    `name` is by what it may be undone: its id, or what stands for one and is the same whenever the same bytes come.
+    """
 
     body: Json
     actor: str
     origin: str
-    id: str | None
+    name: str
     type: str
     delivery: Delivery
-    stream: str
     own: str | None
 
     def is_ours(self, uri: str) -> bool:
         """Whether it is of this instance's origin."""
         return origin_of(uri) == self.own
-
-    @property
-    def name(self) -> str:
-        """By what it may be undone: its id, or the stream that stands for one."""
-        return self.id or self.stream
 
 
 class Inner(msgspec.Struct, frozen=True):
@@ -76,7 +73,7 @@ def object_id(activity: Activity) -> str:
         raise Unfit(refused("no object"))
     if too_long(uri):
         raise Unfit(refused("object id too long"))
-    if uri == activity.id:
+    if uri == activity.name:
         raise Unfit(refused("refers to itself"))
     return uri
 

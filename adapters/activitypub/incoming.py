@@ -5,6 +5,7 @@ and which origins must agree is checked here: federation §10 point 8 and §11, 
 gets a verdict that says so, and is mended at a replay by a better translator. `outgoing` is this module's mirror.
 """
 
+import hashlib
 import re
 from collections.abc import Callable
 from typing import Final
@@ -42,7 +43,7 @@ class Translator:
         event = recorded.event
         match event:
             case ActivityReceived(signer=signer, received_at=at):
-                parts = self._parts(signer, lambda: self._activity(event, recorded.stream))
+                parts = self._parts(signer, lambda: self._activity(event))
             case DocumentFetched(uri=signer, fetched_at=at):
                 parts = self._parts(signer, lambda: self._document(event))
             case ActivityReceivedAgain(signer=signer, received_at=at):
@@ -78,14 +79,14 @@ class Translator:
         account = account_of(document, event.uri, event.fetched_at)
         return {"kind": topic_of(account), "object": event.uri, "event": account}
 
-    def _activity(self, event: ActivityReceived, stream: str) -> Parts:
-        activity = self._checked(event, stream)
+    def _activity(self, event: ActivityReceived) -> Parts:
+        activity = self._checked(event)
         translated = _TRANSLATORS.get(activity.type)
         if translated is None:
             raise Unfit(not_understood(activity.type or "no type"))
         return translated(activity)
 
-    def _checked(self, event: ActivityReceived, stream: str) -> Activity:
+    def _checked(self, event: ActivityReceived) -> Activity:
         """What holds for every activity: who signed is who acts, and the id is of their origin."""
         origin = origin_of(event.signer)
         if origin is None or too_long(event.signer):
@@ -99,11 +100,13 @@ class Translator:
         name = body.get("id")
         if name is not None:
             check_id(name, origin, "activity id")
+        else:
+            name = f"unnamed:{hashlib.sha256(actor.encode() + event.raw).hexdigest()}"
         owner = _INBOX.fullmatch(event.inbox)
         inbox_owner = f"{self._origin}/ap/users/{owner[1]}" if owner else None
         kind = type_of(body, _ACTIVITY_TYPES)
         delivery = Delivery(actor, event.received_at, inbox_owner)
-        return Activity(body, actor, origin, name, kind, delivery, stream, self._own)
+        return Activity(body, actor, origin, name, kind, delivery, self._own)
 
 
 def _create(activity: Activity) -> Parts:

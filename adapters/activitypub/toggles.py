@@ -91,7 +91,7 @@ def undo(activity: Activity) -> Parts:
     inner = inner_of(activity, _UNDOABLE)
     if inner.id is not None:
         check_id(inner.id, activity.origin, "undone id")
-        if inner.id == activity.id:
+        if inner.id == activity.name:
             raise Unfit(refused("refers to itself"))
     if inner.actor is not None and inner.actor != activity.actor:
         raise Unfit(refused("not the actor's to undo"))

@@ -120,7 +120,9 @@ def _on(claim: Claim, position: int, state: State, kind: ToggleKind, actor: int,
         return refused_by(claim, state, "its id names something else", about)
     own = state.ids[claim.activity] if kind == "boost" else None
     ends = kind, actor, about.id
-    event = None if state.stands(ends) else _done(ends, claim.activity, own, claim)
+    # A boost is a post with an id of its own, which does not come back: told again after it was undone, it is a retry.
+    again = state.stands(ends) or (kind == "boost" and named is not None)
+    event = None if again else _done(ends, claim.activity, own, claim)
     since = position if named is None else named.since
     # A silenced repeat is remembered too: an Undo may name this one.
     state.know(claim.activity, Known(kind=kind, id=own, owner=actor, object=about.id, since=since))

@@ -162,7 +162,7 @@ def test_no_json_makes_the_translator_raise(body: object, inbox: str) -> None:
     assert all(len(uri.encode()) <= 2048 and "\0" not in uri for uri in names(claim))
     # Whatever may become known is of the signer's origin.
     brought = brings(claim)
-    assert brought is None or brought.startswith(("https://good.test/", "remote:"))
+    assert brought is None or brought.startswith(("https://good.test/", "unnamed:"))
     proposals(recorded.event, OURS)
 
 

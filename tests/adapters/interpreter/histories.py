@@ -309,4 +309,4 @@ class History:
         who = self.somebody()
         forwarded = peers.received(self.somebody(), peers.create(self.post_of(who), who))
         odd = peers.received(who, peers.act("Frobnicate", who, self.post_of(who)))
-        return self.one(forwarded, odd, peers.again(who, "x"), peers.received(who, b"{"))
+        return self.one(forwarded, odd, peers.again(who), peers.received(who, b"{"))

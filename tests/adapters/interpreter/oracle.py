@@ -286,7 +286,7 @@ class Oracle:
                 return f"refused: {reason}"
         self.known[claim.activity or ""] = {"kind": kind, "owner": claim.actor, "object": claim.object}
         ends = kind, claim.actor or "", claim.object or ""
-        if self.on.get(ends):
+        if self.on.get(ends) or (kind == "boost" and named is not None):
             return "duplicate"
         self.on[ends] = True
         return "applied"

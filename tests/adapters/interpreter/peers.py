@@ -1,9 +1,9 @@
 """Events as they stand in a log: what peers send, what documents say, what local commands decided."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 from domain.account import AccountRegistered
@@ -27,25 +27,28 @@ def at(position: int) -> datetime:
     return START + timedelta(seconds=position)
 
 
-def stream_for(signer: str, name: object) -> str:
-    return "remote:" + hashlib.sha256(repr((signer, name)).encode()).hexdigest()
+_numbers = count(1)
+
+
+def _new_stream() -> str:
+    """Each activity and document in a stream of its own: what they mean must not depend on where they stand."""
+    return f"wire:{next(_numbers):028x}"
 
 
 def received(signer: str, body: object, inbox: str = "/inbox") -> tuple[str, Any]:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    name = body.get("id") if isinstance(body, dict) else raw
-    return stream_for(signer, name), lambda when: ActivityReceived(
+    return _new_stream(), lambda when: ActivityReceived(
         signer=signer, inbox=inbox, raw=raw, evidence=EVIDENCE, received_at=when
     )
 
 
-def again(signer: str, name: str) -> tuple[str, Any]:
-    return stream_for(signer, name), lambda when: ActivityReceivedAgain(signer=signer, inbox="/x", received_at=when)
+def again(signer: str) -> tuple[str, Any]:
+    return _new_stream(), lambda when: ActivityReceivedAgain(signer=signer, inbox="/x", received_at=when)
 
 
 def fetched(uri: str, body: object) -> tuple[str, Any]:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return stream_for("document", uri), lambda when: DocumentFetched(
+    return _new_stream(), lambda when: DocumentFetched(
         uri=uri, raw=raw, content_type="application/activity+json", fetched_at=when
     )
 

@@ -218,7 +218,7 @@ def test_an_actor_whose_uri_names_a_post_is_of_the_wrong_kind() -> None:
 
 def test_a_create_again_is_a_duplicate_and_changes_nothing() -> None:
     story = Story(ANN_DOCUMENT, received(ANN, create(POST, ANN)))
-    assert story.tell(received(ANN, create(POST, ANN, content="other")), again(ANN, POST)) == ["duplicate"] * 2
+    assert story.tell(received(ANN, create(POST, ANN, content="other")), again(ANN)) == ["duplicate"] * 2
 
 
 def test_a_create_of_what_a_fetch_brought_is_no_repeat() -> None:
@@ -336,11 +336,17 @@ def test_a_silenced_follow_still_registers_its_activity_id() -> None:
     assert story.stage(ANN, ALICE) == "none"
 
 
-def test_a_follow_without_an_id_stands_by_its_stream_and_is_undone_by_its_pair() -> None:
+def test_a_follow_without_an_id_stands_by_its_bytes_and_is_undone_by_its_pair() -> None:
     asks = follow(ANN, ALICE, None)
     story = Story(registered(ALICE), ANN_DOCUMENT, received(ANN, asks))
     assert story.tell(received(ANN, undo(ANN, asks))) == ["applied"]
     assert story.tell(received(ANN, undo(ANN, asks))) == ["refused: nothing to undo"]
+
+
+def test_a_follow_without_an_id_that_comes_again_is_the_same_wherever_it_stands_in_the_log() -> None:
+    asks = follow(ANN, ALICE, None)
+    story = Story(registered(ALICE), ANN_DOCUMENT, received(ANN, asks))
+    assert story.tell(received(ANN, asks), received(ANN, asks)) == ["duplicate"] * 2
 
 
 def test_an_id_that_names_a_post_can_t_be_a_follow_s() -> None:

@@ -266,6 +266,12 @@ def test_an_undone_boost_names_the_boost_that_stood() -> None:
     )
 
 
+def test_a_boost_that_was_undone_does_not_come_back_by_a_retry_but_with_a_new_id() -> None:
+    story = there()
+    story.tell(announce(), received(BEN, undo(BEN, f"{BEN}/b1")))
+    assert story.tell(announce(), announce(name="b2")) == ["duplicate", "applied"]
+
+
 # Blocks
 
 

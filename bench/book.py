@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from concurrent.futures import Future
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import NamedTuple
 
@@ -48,7 +48,9 @@ class Book:
         lines, signature, key = EVIDENCE
         evidence = Evidence(key_id=f"{signer}#main-key", signed_lines=lines, signature=signature, key=key)
         event = ActivityReceived(signer=signer, inbox=INBOX, raw=raw, evidence=evidence, received_at=at)
-        return Line(new_stream(at), event, said_by(self.pepper, signer, activity_id, raw) if content else None)
+        return Line(
+            new_stream(datetime.now(UTC)), event, said_by(self.pepper, signer, activity_id, raw) if content else None
+        )
 
     def fetched(self, uri: str, raw: bytes, at: datetime) -> Line:
         """A document as the fetcher would store it."""

@@ -22,7 +22,7 @@ from adapters.first_start import attached, migrate
 from adapters.master_key import load_master_key
 
 START_TIMEOUT_S = 120.0
-STOP_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 90.0
 # Below what the kernel hands out for outgoing connections.
 PORTS = range(20_000, 21_000)
 LINES_SHOWN = 12

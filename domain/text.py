@@ -17,8 +17,8 @@ COUNTED_LINK = "x" * 23
 """What a link counts as, however long it is (Mastodon, "Posting a status": URLs count 23 characters)."""
 
 SHOWN_LINK_CHARACTERS_MAX = 30
-REMEMBERED_MAX = 64
-REMEMBERED_CHARACTERS_MAX = 10_000
+REMEMBERED_MAX = 8
+REMEMBERED_CHARACTERS_MAX = 5_000
 HASHTAG_CHARACTERS_MAX = 255
 
 # Cc but tab and newline, and lone surrogates: neither HTML, nor UTF-8, nor PostgreSQL can carry them all.

@@ -33,6 +33,7 @@ STOP_TIMEOUT_S = 60.0
 POLL_S = 0.02
 
 MB = 1024 * 1024
+RECOVERING = "PostgreSQL reads its own log again after a crash; that may take some minutes"
 _log = logging.getLogger("daybook.up")
 # Shared with the web server, so that a machine of one gigabyte does. Durability is never traded away here.
 SETTINGS = {
@@ -171,7 +172,7 @@ class EmbeddedPostgres:
                 if _NOT_YET in str(error):
                     deadline = time.monotonic() + self.start_timeout_s
                     if not told and time.monotonic() > started + TELL_AFTER_S:
-                        _log.warning("PostgreSQL reads its own log again after a crash; that may take some minutes")
+                        _log.warning(RECOVERING)
                         told = True
                 elif time.monotonic() > deadline:
                     within = f"within {self.start_timeout_s:.0f} s"

@@ -123,9 +123,10 @@ def _on(claim: Claim, position: int, state: State, kind: ToggleKind, actor: int,
     # A boost is a post with an id of its own, which does not come back: told again after it was undone, it is a retry.
     again = state.stands(ends) or (kind == "boost" and named is not None)
     event = None if again else _done(ends, claim.activity, own, claim)
-    since = position if named is None else named.since
-    # A silenced repeat is remembered too: an Undo may name this one.
-    state.know(claim.activity, Known(kind=kind, id=own, owner=actor, object=about.id, since=since))
+    if named is None or kind != "boost":
+        since = position if named is None else named.since
+        # A silenced repeat is remembered too: an Undo may name this one.
+        state.know(claim.activity, Known(kind=kind, id=own, owner=actor, object=about.id, since=since))
     if event is None:
         return verdict_on(claim, state, DUPLICATE, about)
     state.turn(ends, Toggle(claim.activity, own))

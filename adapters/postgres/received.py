@@ -12,7 +12,7 @@ from typing import Any, Literal, LiteralString
 from adapters.activitypub.fetch_documents import FetchedDocument
 from adapters.activitypub.remote_keys import StoredKey
 from adapters.activitypub.signatures import VerifiedRequest
-from adapters.codec import Codec, Pepper
+from adapters.codec import Codec, Pepper, Unreadable
 from adapters.postgres.passing import PASSING
 from adapters.postgres.reads import Pool
 from adapters.postgres.writer import Appended, GroupWriter, NewEvent
@@ -25,6 +25,7 @@ CONTENT = frozenset({"Create", "Update", "Delete", "Announce", "Flag"})
 
 # Half a hash is as unlikely to be met twice; these stand in an index.
 ONCE_BYTES = 16
+ATTEMPTS = 3
 
 Receipt = Literal["stored", "replayed", "repeated", "stored again"]
 
@@ -34,7 +35,7 @@ _STANDING = """
     FROM log.head h
     JOIN log.events e ON e.once = %s
         AND log.era(e.notification_id) = ANY (ARRAY(SELECT log.era(h.position) - n FROM generate_series(0, 3) n))
-    JOIN keys.event_keys k ON k.position = e.notification_id
+    LEFT JOIN keys.event_keys k ON k.position = e.notification_id
     ORDER BY e.notification_id DESC LIMIT 1
 """
 _KEY = "SELECT key_id, actor, pem FROM app.remote_keys WHERE key_id = %s"
@@ -81,14 +82,15 @@ class Inbox:
     ) -> Receipt:
         content = said_by(self._pepper, verified.signer, activity_id, verified.body) if kind in CONTENT else None
         signature = self._pepper.hash("signature", verified.key_id, verified.signature)
-        event, receipt = _received(verified, inbox, now), None
-        while receipt is None:
+        event = _received(verified, inbox, now)
+        for _ in range(ATTEMPTS):
             appended = await self._append(new_stream(now), event, content, signature)
-            if appended.outcome == "repeated" and content is not None:
-                receipt = await self._again(content, event, signature)
-            else:
-                receipt = "replayed" if appended.outcome == "replayed" else "stored"
-        return receipt
+            if appended.outcome != "repeated" or content is None:
+                return "replayed" if appended.outcome == "replayed" else "stored"
+            receipt = await self._again(content, event, signature)
+            if receipt is not None:
+                return receipt
+        raise Unavailable("what makes a repeat of it was left out itself, again and again")
 
     async def _again(self, content: bytes, event: ActivityReceived, signature: bytes) -> Receipt | None:
         """None when nothing stands: what came with it, and made a repeat of it, was left out itself."""
@@ -96,7 +98,11 @@ class Inbox:
         if not rows:
             return None
         stream, *sealed = rows[0]
-        first = self._codec.open(stream, *sealed)
+        try:
+            first = self._codec.open(stream, *sealed)
+        except Unreadable:
+            # It was erased, and stays so.
+            return "repeated"
         if isinstance(first, ActivityReceived) and first.inbox == event.inbox:
             return "repeated"
         copy = self._pepper.hash("copy", content, event.inbox)[:ONCE_BYTES]

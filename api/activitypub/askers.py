@@ -91,13 +91,13 @@ def known_asker(scope: HTTPScope, federation: Federation) -> Asker | None:
     try:
         checked = _checked(scope, headers_from_bytes(scope["headers"]), federation)
         key = federation.keys.held(checked.parameters.key_id)
-        if key is None:
+        signer = None if key is None else federation.pages.find(_name_of(key.actor))
+        if key is None or signer is None:
             return None
-        signer = prove(checked, key).signer
+        prove(checked, key)
     except SignatureRefused:
         return None
-    account_of_signer = federation.pages.find(_name_of(signer))
-    return None if account_of_signer is None else Asker(account=int(account_of_signer.body), signed=True)
+    return Asker(account=int(signer.body), signed=True)
 
 
 async def _judged(scope: HTTPScope, headers: Headers, federation: Federation) -> Asker:

@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from adapters.config import SettingsError
+from adapters.embedded import postgres
 from adapters.embedded.memory import memory_bytes
 from adapters.embedded.places import SOCKET_DIRECTORY_BYTES_MAX, read_or_make_secret, socket_directory
 from adapters.embedded.postgres import EmbeddedPostgres, find_binaries, settings_for
@@ -120,7 +121,10 @@ def test_a_killed_server_is_started_again_though_its_pid_file_now_names_another_
     server.stop()
 
 
-def test_a_server_that_still_recovers_is_waited_for_however_long_it_takes(tmp_path: Path) -> None:
+def test_a_server_that_still_recovers_is_waited_for_however_long_it_takes_and_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(postgres, "TELL_AFTER_S", 0.0)
     server = EmbeddedPostgres(tmp_path, settings={"hot_standby": "off"}, start_timeout_s=1.0)
     server.start()
     server.stop()
@@ -131,6 +135,7 @@ def test_a_server_that_still_recovers_is_waited_for_however_long_it_takes(tmp_pa
     try:
         server.start()
         assert enough.finished.is_set()
+        assert [line.message for line in caplog.records].count(postgres.RECOVERING) == 1
     finally:
         enough.cancel()
         server.stop()

@@ -284,7 +284,8 @@ class Oracle:
         for reason, holds in checks.items():
             if not holds:
                 return f"refused: {reason}"
-        self.known[claim.activity or ""] = {"kind": kind, "owner": claim.actor, "object": claim.object}
+        if named is None or kind != "boost":
+            self.known[claim.activity or ""] = {"kind": kind, "owner": claim.actor, "object": claim.object}
         ends = kind, claim.actor or "", claim.object or ""
         if self.on.get(ends) or (kind == "boost" and named is not None):
             return "duplicate"

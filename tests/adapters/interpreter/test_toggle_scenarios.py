@@ -272,6 +272,14 @@ def test_a_boost_that_was_undone_does_not_come_back_by_a_retry_but_with_a_new_id
     assert story.tell(announce(), announce(name="b2")) == ["duplicate", "applied"]
 
 
+def test_a_boost_stays_of_what_it_was_of_whatever_else_is_announced_by_its_id() -> None:
+    story = there()
+    story.tell(received(ANN, create("https://good.test/n/2", ANN)), announce())
+    assert story.tell(announce(what="https://good.test/n/2")) == ["duplicate"]
+    assert story.tell(received(BEN, undo(BEN, f"{BEN}/b1"))) == ["applied"]
+    assert last(story).post == story.state.ids[POST]
+
+
 # Blocks
 
 

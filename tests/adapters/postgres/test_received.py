@@ -100,6 +100,13 @@ async def test_what_only_a_replayed_request_repeats_is_stored(inbox: Inbox, data
     assert await asyncio.gather(first, *group) == ["stored", "replayed", "stored"]
 
 
+async def test_what_was_erased_is_not_taken_in_again(inbox: Inbox, database: Database) -> None:
+    await receive(inbox, b"1", "/inbox")
+    with psycopg.connect(database.owner) as owner:
+        owner.execute("DELETE FROM keys.event_keys")
+    assert await receive(inbox, b"2", "/ap/users/1/inbox") == "repeated"
+
+
 def test_streams_are_named_in_the_order_of_time_and_behind_all_others() -> None:
     streams = [new_stream(NOW + timedelta(milliseconds=n)) for n in range(3)]
     assert streams == sorted(streams)

@@ -57,6 +57,8 @@ def run_all(names: Sequence[str], scale: float, rounds: int, out: Path) -> int:
 
 def _run_one(name: str, scale: float, rounds: int, into: Path) -> tuple[list[Row], str]:
     command = [sys.executable, "-m", "bench", name, "--scale", str(scale), "--rounds", str(rounds), "--json", str(into)]
+    # What the one before left to be written is not measured along.
+    os.sync()
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=BENCH_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:

@@ -53,6 +53,7 @@ class Measured(msgspec.Struct, kw_only=True):
     door: Door | None = None
     used: Used | None = None
     unknown: dict[str, str] = {}
+    thrown_away: bool = False
 
     @property
     def backup_ago_s(self) -> float | None:
@@ -92,6 +93,7 @@ async def measure(connection: AsyncConnection[TupleRow]) -> Measured:
             if connection.broken:
                 raise
             measured.unknown[name] = str(error).strip().splitlines()[0]
+            measured.thrown_away |= isinstance(error, psycopg.errors.UndefinedTable)
             return None
 
     measured.reading = await part("read models", reading(connection, running))
@@ -126,4 +128,6 @@ def judged(measured: Measured) -> list[Finding]:
     if measured.working is not None:
         found += [db.judge_backups(server, measured.backup_ago_s)]
     todo = "Look at migrations and rights first; then at the database's own log."
+    if measured.thrown_away:
+        todo = "Tables of the read models are gone: `daybook replay` makes them of the log, as does a restart."
     return found + [wrong(name, f"It could not be looked at: {why}.", todo) for name, why in measured.unknown.items()]

@@ -31,6 +31,8 @@ TELL_AFTER_S = 5.0
 # Its last checkpoint writes all that changed in the buffers.
 STOP_TIMEOUT_S = 60.0
 POLL_S = 0.02
+# Each question is a line of the server's own log, which one wants to read then.
+RECOVERY_POLL_S = 0.5
 
 MB = 1024 * 1024
 RECOVERING = "PostgreSQL reads its own log again after a crash; that may take some minutes"
@@ -177,7 +179,7 @@ class EmbeddedPostgres:
                 elif time.monotonic() > deadline:
                     within = f"within {self.start_timeout_s:.0f} s"
                     raise EmbeddedError(f"PostgreSQL did not answer {within}: {error}") from error
-            time.sleep(POLL_S)
+            time.sleep(RECOVERY_POLL_S if told else POLL_S)
 
     def _make_database(self, connection: psycopg.Connection) -> None:
         found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()

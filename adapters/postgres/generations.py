@@ -148,7 +148,7 @@ def drop(owner: psycopg.Connection, generation: Generation) -> None:
     with owner.transaction():
         removed = owner.execute("DELETE FROM app.generations WHERE n = %s AND status <> 'live'", [generation.n])
         if removed.rowcount:
-            owner.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(generation.schema)))
+            owner.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(generation.schema)))
 
 
 def in_use(connection: psycopg.Connection, generation: Generation) -> bool:
@@ -181,6 +181,11 @@ def lost(connection: psycopg.Connection) -> Generation | None:
     if held is None or held.code_hash != code_hash() or is_whole(connection, held):
         return None
     return held
+
+
+def is_there(connection: psycopg.Connection, generation: Generation) -> bool:
+    """Whether it has a schema at all."""
+    return connection.execute("SELECT to_regnamespace(%s)", [generation.schema]).fetchone() != (None,)
 
 
 def is_whole(connection: psycopg.Connection, generation: Generation) -> bool:

@@ -87,7 +87,9 @@ def _grant(owner: psycopg.Connection, role: str) -> None:
     # Before the look at what there is, so that none is made or dropped meanwhile.
     owner.execute("LOCK TABLE app.generations IN EXCLUSIVE MODE")
     for generation in generations.all_of_them(owner):
-        generations.grant(owner, generation, role)
+        # Somebody may have thrown it away; a start makes it anew.
+        if generations.is_there(owner, generation):
+            generations.grant(owner, generation, role)
 
 
 def _check(applied: dict[str, str], available: dict[str, str]) -> None:

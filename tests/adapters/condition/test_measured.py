@@ -148,3 +148,9 @@ async def test_a_database_that_was_never_set_up_is_told_by_its_migrations(prepar
     assert measured.rights is None
     found = {finding.check: finding for finding in judged(measured)}
     assert found["migrations"].state == "wrong" and "daybook migrate" in found["migrations"].todo
+
+
+async def test_who_threw_read_models_away_is_told_what_makes_them_anew(prepared: Database) -> None:
+    sql(prepared, "UPDATE app.generations SET status = 'live'", "DROP SCHEMA read_1 CASCADE")
+    (found,) = [finding for finding in judged(await of(prepared.app)) if finding.check == "read models"]
+    assert found.state == "wrong" and "`daybook replay` makes them" in found.todo

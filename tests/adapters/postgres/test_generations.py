@@ -9,7 +9,8 @@ import pytest
 
 from adapters.config import Settings
 from adapters.first_account import prepare_database
-from adapters.postgres.generations import HASHED, Generation, all_of_them, code_hash, hash_of
+from adapters.first_start import migrate
+from adapters.postgres.generations import HASHED, Generation, all_of_them, code_hash, hash_of, is_whole
 from tests.database import MASTER_KEY, Database
 
 ROOT = Path(__file__).parents[3]
@@ -87,3 +88,19 @@ def test_a_start_drops_what_is_over_only_once_nobody_uses_it_any_more(
         wait_for_the_end_of(owner, by)
         prepare_database(settings)
         assert [one.n for one in all_of_them(owner)] == [2]
+
+
+@pytest.mark.parametrize("status", ["live", "kept"])
+def test_a_start_goes_on_though_somebody_threw_the_tables_of_a_generation_away(
+    database: Database, tmp_path: Path, status: str
+) -> None:
+    settings = Settings(
+        data=tmp_path, database_url=database.owner, database_app_url=database.app, master_key=MASTER_KEY.hex()
+    )
+    prepare_database(settings)
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        owner.execute("DROP SCHEMA read_1 CASCADE")
+        owner.execute("UPDATE app.generations SET status = %s", [status])
+        prepare_database(migrate(settings))
+        (made,) = all_of_them(owner)
+        assert is_whole(owner, made)

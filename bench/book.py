@@ -12,7 +12,7 @@ from adapters.codec import Codec, Pepper
 from adapters.config import Settings
 from adapters.master_key import load_master_key
 from adapters.postgres import secrets
-from adapters.postgres.received import new_stream, said_by
+from adapters.postgres.received import content_key, new_stream
 from adapters.postgres.writer import Appended, GroupWriter, NewEvent
 from domain.activity import ActivityReceived, DocumentFetched, Evidence
 from domain.events import Event
@@ -49,7 +49,10 @@ class Book:
         evidence = Evidence(key_id=f"{signer}#main-key", signed_lines=lines, signature=signature, key=key)
         event = ActivityReceived(signer=signer, inbox=INBOX, raw=raw, evidence=evidence, received_at=at)
         return Line(
-            new_stream(datetime.now(UTC)), event, said_by(self.pepper, signer, activity_id, raw) if content else None
+            # Not by `at`: in a log that is filled from a date of its own, later streams would sort among the first.
+            new_stream(datetime.now(UTC)),
+            event,
+            content_key(self.pepper, signer, activity_id, raw) if content else None,
         )
 
     def fetched(self, uri: str, raw: bytes, at: datetime) -> Line:

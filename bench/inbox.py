@@ -14,7 +14,7 @@ import uvloop
 
 from adapters.config import Settings
 from adapters.postgres.projecting import CHANNEL
-from adapters.postgres.received import said_by
+from adapters.postgres.received import content_key
 from bench import peers
 from bench.load import Driven, flat_out, paced
 from bench.measuring import Row, Target, percentile
@@ -59,7 +59,7 @@ class Posts:
             created = peers.create(self._dice, author, number, datetime.now(UTC))
             authors.append(author)
             bodies.append(peers.encoded(created))
-            contents.append(said_by(self._stage.book.pepper, created["actor"], created["id"], bodies[-1]))
+            contents.append(content_key(self._stage.book.pepper, created["actor"], created["id"], bodies[-1]))
         return self._stage.signed(bodies, authors), contents
 
 

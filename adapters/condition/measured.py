@@ -33,6 +33,7 @@ from adapters.postgres.schedule import BACKUP
 CONNECT_TIMEOUT_S: Final = 5
 # Nothing here may weigh on an instance that is in trouble already.
 STATEMENT_TIMEOUT_MS: Final = 10_000
+READING: Final = "read models"
 T = TypeVar("T")
 
 
@@ -93,10 +94,11 @@ async def measure(connection: AsyncConnection[TupleRow]) -> Measured:
             if connection.broken:
                 raise
             measured.unknown[name] = str(error).strip().splitlines()[0]
-            measured.thrown_away |= isinstance(error, psycopg.errors.UndefinedTable)
+            if name == READING:
+                measured.thrown_away = isinstance(error, psycopg.errors.UndefinedTable)
             return None
 
-    measured.reading = await part("read models", reading(connection, running))
+    measured.reading = await part(READING, reading(connection, running))
     projected = measured.reading.projected if measured.reading is not None else 0
     measured.reacting = await part("reactor", reacting(connection, running, projected))
     measured.sending = await part("deliveries", sending(connection, running))
@@ -127,7 +129,11 @@ def judged(measured: Measured) -> list[Finding]:
         found += [judge_door(measured.door)]
     if measured.working is not None:
         found += [db.judge_backups(server, measured.backup_ago_s)]
-    todo = "Look at migrations and rights first; then at the database's own log."
+    todos = dict.fromkeys(measured.unknown, "Look at migrations and rights first; then at the database's own log.")
     if measured.thrown_away:
-        todo = "Tables of the read models are gone: `daybook replay` makes them of the log, as does a restart."
-    return found + [wrong(name, f"It could not be looked at: {why}.", todo) for name, why in measured.unknown.items()]
+        todos[READING] = (
+            "Tables of the read models are gone: `daybook replay` makes them of the log, as does a restart."
+        )
+    return found + [
+        wrong(name, f"It could not be looked at: {why}.", todos[name]) for name, why in measured.unknown.items()
+    ]

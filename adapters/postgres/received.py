@@ -25,6 +25,7 @@ CONTENT = frozenset({"Create", "Update", "Delete", "Announce", "Flag"})
 
 # Half a hash is as unlikely to be met twice; these stand in an index.
 ONCE_BYTES = 16
+# How often an activity is appended anew when what made a repeat of it was left out itself, and so doesn't stand.
 ATTEMPTS = 3
 
 Receipt = Literal["stored", "replayed", "repeated", "stored again"]
@@ -80,7 +81,7 @@ class Inbox:
     async def _receive(
         self, verified: VerifiedRequest, activity_id: str | None, kind: str, inbox: str, now: datetime
     ) -> Receipt:
-        content = said_by(self._pepper, verified.signer, activity_id, verified.body) if kind in CONTENT else None
+        content = content_key(self._pepper, verified.signer, activity_id, verified.body) if kind in CONTENT else None
         signature = self._pepper.hash("signature", verified.key_id, verified.signature)
         event = _received(verified, inbox, now)
         for _ in range(ATTEMPTS):
@@ -168,7 +169,7 @@ def new_stream(now: datetime) -> str:
     return f"wire:{int(now.timestamp() * 1_000):012x}{secrets.token_hex(8)}"
 
 
-def said_by(pepper: Pepper, signer: str, activity_id: str | None, body: bytes) -> bytes:
+def content_key(pepper: Pepper, signer: str, activity_id: str | None, body: bytes) -> bytes:
     """What names content that may stand in the log only once: the same bytes under the same id by the same actor."""
     return pepper.hash("content", signer, activity_id or "", hashlib.sha256(body).digest())[:ONCE_BYTES]
 
